@@ -1,0 +1,155 @@
+"""The Transformer: GPT-2's, with nothing that the experiments do not need, for a stack of models at once.
+
+Notable features:
+- learned positions, LayerNorm before each sublayer and before the output, GELU, no biases, output tied to the token
+  embedding;
+- a stack of S models of one architecture is one flat tensor of parameters (S, P), so that the optimizer is elementwise;
+- dropout draws its masks from a counter-based hash: a model's masks depend on its seed and step, never on its
+  neighbours.
+
+Initialization: N(0, 0.02), residual projections N(0, 0.02 / sqrt(2 layers)), gains 1 (Radford et al. 2019; the
+configuration is that of Barron and White 2025, arXiv:2506.09099).
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lib.errors import UserError
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes of a Transformer; `vocabulary` and `context` count tokens, `expansion` is the MLP's width over `width`."""
+
+    vocabulary: int
+    context: int
+    width: int
+    layers: int = 1
+    heads: int = 1
+    expansion: int = 1
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise UserError(f"{name} is {value!r}, but it must be a whole number of at least 1.")
+        if self.width % self.heads:
+            raise UserError(f"width is {self.width}, but it must be a multiple of heads, which is {self.heads}.")
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of every parameter, in the order in which they lie in the flat tensor."""
+        d, h = self.width, self.width * self.expansion
+        shapes: dict[str, tuple[int, ...]] = {"tokens": (self.vocabulary, d), "positions": (self.context, d)}
+        for i in range(self.layers):
+            shapes |= {f"{i}.norm1": (d,), f"{i}.attention": (3 * d, d), f"{i}.projection": (d, d)}
+            shapes |= {f"{i}.norm2": (d,), f"{i}.up": (h, d), f"{i}.down": (d, h)}
+        return shapes | {"norm3": (d,)}
+
+    def parameters(self, positions: bool = True) -> int:
+        """The number of parameters; the published counts leave out the table of positions."""
+        return sum(math.prod(s) for n, s in self.shapes().items() if positions or n != "positions")
+
+    def decayed(self) -> Tensor:
+        """Which of the P parameters weight decay acts on: those of two or more dimensions. Shape (P,), bool."""
+        return torch.cat([torch.full((math.prod(s),), len(s) > 1) for s in self.shapes().values()])
+
+
+def initialize(architecture: Architecture, seeds: list[int]) -> Tensor:
+    """Initial parameters of one model a seed, shape (S, P), float32, the same on every device."""
+    residual = 0.02 / math.sqrt(2 * architecture.layers)
+    stack = []
+    for seed in seeds:
+        generator = torch.Generator().manual_seed(seed)
+        parts = []
+        for name, shape in architecture.shapes().items():
+            std = residual if name.endswith(("projection", "down")) else 0.02
+            parts.append(torch.ones(shape) if "norm" in name else torch.randn(shape, generator=generator) * std)
+        stack.append(torch.cat([p.flatten() for p in parts]))
+    return torch.stack(stack)
+
+
+def unpack(architecture: Architecture, flat: Tensor) -> dict[str, Tensor]:
+    """Views of the flat parameters (S, P) by name, each (S, *shape)."""
+    shapes = architecture.shapes()
+    parts = flat.split([math.prod(s) for s in shapes.values()], dim=1)
+    return {n: p.view(-1, *s) for (n, s), p in zip(shapes.items(), parts, strict=True)}
+
+
+def mix(x: Tensor) -> Tensor:
+    """A hash of 64-bit integers, elementwise: the finalizer of SplitMix64 (Steele, Lea and Flood 2014, fig. 16)."""
+    x = (x ^ (x >> 30 & 0x3FFFFFFFF)) * -0x40A7B892E31B1A47
+    x = (x ^ (x >> 27 & 0x1FFFFFFFFF)) * -0x6B2FB644ECCEEE15
+    return x ^ (x >> 31 & 0x1FFFFFFFF)
+
+
+def uniform(key: Tensor, count: int, bound: int) -> Tensor:
+    """`count` whole numbers in 0..bound-1 for each key (S,), shape (S, count): a pure function of key and place."""
+    place = torch.arange(count, device=key.device)
+    bits = mix(key[:, None] + place * -0x61C8864680B583EB)
+    return (bits >> 33 & 0x7FFFFFFF) * bound >> 31
+
+
+def _dropout(x: Tensor, rate: float, key: Tensor | None, site: int) -> Tensor:
+    """x (S, ...) with a share `rate` of it zeroed and the rest scaled up; `key` (S,) is None when scoring."""
+    if key is None or rate == 0:
+        return x
+    kept = uniform(mix(key + site), x[0].numel(), 1 << 24) >= int(rate * (1 << 24))
+    return x * kept.view_as(x) / (1 - rate)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, drop, fused: bool) -> Tensor:
+    """Causal attention over q, k, v (S, B, heads, T, head size).
+
+    With `fused` the products are written as sums that a compiler can merge with what surrounds them: for a dozen
+    positions of a dozen features that saves launching millions of tiny matrix products.
+    """
+    T, size = q.shape[-2:]
+    hidden = torch.ones(T, T, dtype=torch.bool, device=q.device).triu(1)
+    scores = (q[..., :, None, :] * k[..., None, :, :]).sum(-1) if fused else q @ k.transpose(-1, -2)
+    share = drop((scores / math.sqrt(size)).masked_fill(hidden, -torch.inf).softmax(-1))
+    return (share[..., None] * v[..., None, :, :]).sum(-2) if fused else share @ v
+
+
+def forward(
+    architecture: Architecture, flat: Tensor, tokens: Tensor, dropout: float = 0.0, key: Tensor | None = None
+) -> Tensor:
+    """Logits (S, B, T, vocabulary) of the models `flat` (S, P) for tokens (S, B, T) or (B, T), T at most the context.
+
+    `key` (S,) int64 decides the dropout masks; without it nothing is dropped.
+    """
+    a, p = architecture, unpack(architecture, flat)
+    S, (B, T) = len(flat), tokens.shape[-2:]
+    tokens = tokens.expand(S, B, T)
+
+    def linear(x: Tensor, weight: Tensor) -> Tensor:  # (S, B, T, i), (S, o, i) -> (S, B, T, o)
+        return (x.reshape(S, B * T, -1) @ weight.transpose(1, 2)).view(S, B, T, -1)
+
+    def norm(x: Tensor, gain: Tensor) -> Tensor:
+        return F.layer_norm(x, (a.width,)) * gain[:, None, None]
+
+    def split(x: Tensor) -> Tensor:  # (S, B, T, width) -> (S, B, heads, T, head size)
+        return x.view(S, B, T, a.heads, -1).transpose(2, 3)
+
+    def drop(site: int):
+        return lambda x: _dropout(x, dropout, key, site)
+
+    x = p["tokens"].gather(1, tokens.reshape(S, -1, 1).expand(-1, -1, a.width)).view(S, B, T, -1)
+    x = drop(0)(x + p["positions"][:, None, :T])
+    for i in range(a.layers):
+        q, k, v = linear(norm(x, p[f"{i}.norm1"]), p[f"{i}.attention"]).chunk(3, dim=-1)
+        y = attend(split(q), split(k), split(v), drop(3 * i + 1), fused=x.is_cuda)
+        x = x + drop(3 * i + 2)(linear(y.transpose(2, 3).reshape(S, B, T, -1), p[f"{i}.projection"]))
+        y = F.gelu(linear(norm(x, p[f"{i}.norm2"]), p[f"{i}.up"]))
+        x = x + drop(3 * i + 3)(linear(y, p[f"{i}.down"]))
+    return linear(norm(x, p["norm3"]), p["tokens"])
+
+
+def losses(logits: Tensor, targets: Tensor) -> Tensor:
+    """Mean cross-entropy of each model, nats a character, shape (S,), from logits (S, B, T, V), targets (S, B, T)."""
+    S, B, T, V = logits.shape
+    each = F.cross_entropy(logits.float().view(-1, V) if logits.dtype == torch.bfloat16 else logits.view(-1, V),
+                           targets.expand(S, B, T).reshape(-1), reduction="none")  # fmt: skip
+    return each.view(S, -1).mean(1)

@@ -1,0 +1,109 @@
+"""Outcomes: what is reported of a run, and the tables and sentences that the chapters print.
+
+Notable features:
+- three rules choose the evaluation that is reported: the final iteration (primary), the checkpoint with the best score, which is
+  the published rule, and the one with the lowest training loss;
+- every sentence carries its counts and an interval, so that it says no more than the runs do.
+"""
+
+import pandas as pd
+
+from lib import stats
+from lib.experiments import size_name
+from lib.store import OUTCOMES
+
+RULES = ("final", "best checkpoint", "lowest loss")
+TITLES = {
+    "seen_accuracy": "seen sums right (%)", "held_out_correct": "held-out sums right (of 4)", "facts_accuracy": "capitals recalled (%)",
+    "loss": "loss (nats per character)",
+}  # fmt: skip
+
+
+def reported(curves: pd.DataFrame, rule: str) -> pd.DataFrame:
+    """The evaluation that a rule chooses from each run's curve (`Store.curves`), one row a run; the first of equal ones."""
+    ordered = curves.sort_values(["run", "iteration"])
+    if rule == "final":
+        chosen = ordered.groupby("run")["iteration"].idxmax()
+    elif rule == "best checkpoint":
+        chosen = ordered.groupby("run")["score"].idxmax()
+    elif rule == "lowest loss":
+        chosen = ordered.groupby("run")["loss"].idxmin()
+    else:
+        raise ValueError(f"rule is {rule!r}, but it must be one of {', '.join(RULES)}")
+    return ordered.loc[chosen].assign(rule=rule).reset_index(drop=True)
+
+
+def _number(value: float, measure: str) -> str:
+    if measure.endswith("accuracy"):
+        return f"{100 * value:.1f}"
+    return f"{value:.3f}" if measure == "loss" else f"{value:.4g}"
+
+
+def _spread(values: pd.Series, measure: str) -> str:
+    """The mean, and the range where there is one."""
+    if values.empty:
+        return "–"
+    low, high = _number(values.min(), measure), _number(values.max(), measure)
+    return _number(values.mean(), measure) + (f" ({low} to {high})" if low != high else "")
+
+
+def endpoints(curves: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Our runs beside the published numbers: a row a task, size and measure; mean and range over runs.
+
+    Parameters
+    ----------
+    curves : `Store.curves`.
+    published : `experiments.published_results`, one variant.
+    """
+    ours = {rule: reported(curves, rule) for rule in RULES[:2]}
+    rows = []
+    for _, paper in published.iterrows():
+        cell = {rule: t[(t["task"] == paper["task"]) & (t["width"] == paper["width"])] for rule, t in ours.items()}
+        for measure in OUTCOMES:
+            applies = {"facts_accuracy": paper["task"] != "arithmetic", "loss": True}.get(measure, paper["task"] != "facts")
+            if applies:
+                row = {"task": paper["task"], "size": size_name(paper["width"]), "measure": TITLES[measure], "runs": len(cell["final"])}
+                row |= {f"ours, {rule}": _spread(table[measure].dropna(), measure) for rule, table in cell.items()}
+                rows.append(row | {"published": _number(paper[measure], measure) if pd.notna(paper[measure]) else "–"})
+    return pd.DataFrame(rows)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A table as Markdown."""
+    return table.to_markdown(index=False, disable_numparse=True)
+
+
+def extrapolation(runs: pd.DataFrame) -> str:
+    """A Markdown list: in how many runs of each size all held-out sums are right, with a Clopper-Pearson interval."""
+    table = runs.dropna(subset=["held_out_correct"]).assign(all_right=lambda t: t["held_out_correct"] == 4)
+    lines = []
+    for row in stats.shares(table, ["width"], "all_right").itertuples():
+        lines.append(
+            f"- **{size_name(row.width)}**: {row.successes} of {row.runs} runs answer all four held-out sums at the end "
+            f"(95 % interval for the share of such runs: {100 * row.low:.0f} to {100 * row.high:.0f} %)."
+        )
+    return "\n".join(lines)
+
+
+def recall(runs: pd.DataFrame) -> str:
+    """A Markdown list: the mean share of capitals that each size recalls, with the range of its runs."""
+    lines = []
+    for width, cell in runs.dropna(subset=["facts_accuracy"]).groupby("width"):
+        values = 100 * cell["facts_accuracy"]
+        lines.append(
+            f"- **{size_name(int(width))}**: {values.mean():.1f} % of the capitals at the end, over {len(cell)} runs "
+            f"(from {values.min():.0f} to {values.max():.0f} %)."
+        )
+    return "\n".join(lines)
+
+
+def held_out_table(items: pd.DataFrame) -> pd.DataFrame:
+    """The held-out sums by size: right at the end, right at some evaluation, and the share of evaluations (`Store.items`)."""
+    rows = []
+    held_out = items[items["group"] == "held out"]
+    for (width, prompt), cell in held_out.groupby(["width", "prompt"]):
+        at_end = cell[cell["iteration"] == cell["iteration"].max()]
+        ever = cell.groupby("run")["greedy"].any()
+        row = {"size": size_name(int(width)), "sum": prompt, "runs": len(ever), "right at the end": int(at_end["greedy"].sum())}
+        rows.append(row | {"right at some time": int(ever.sum()), "evaluations right (%)": f"{100 * cell['greedy'].mean():.0f}"})
+    return pd.DataFrame(rows)

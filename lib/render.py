@@ -1,0 +1,138 @@
+"""How a chart gets into a notebook and into the book.
+
+Notable features:
+- a chart's output is the same text whenever its data are the same: the id of its element is a hash of it;
+- the scripts that draw are shared by all pages and lie beside them, so that the book needs no network;
+- opened elsewhere, in JupyterLab or on Colab, the same output fetches vega-embed and draws itself;
+- a picture goes along for whatever cannot run a script.
+
+`python -m lib.render` writes the shared scripts to `book/_static`.
+"""
+
+import hashlib
+import html
+import importlib.metadata
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import vl_convert
+from IPython.display import display
+
+from lib import charts
+
+BOOK = Path(__file__).parents[1] / "book"
+DATA = "BOOK_DATA"  # the environment variable with the folder for figures' data, set while the book's own notebooks run
+VEGA_LITE = "_".join(alt.VEGALITE_VERSION.split(".")[:2])  # as vl-convert spells it
+PAPER = {**charts.LIGHT, "background": "white"}
+ELSEWHERE = f"https://esm.sh/vega-embed@{alt.VEGAEMBED_VERSION}?deps=vega@{alt.VEGA_VERSION},vega-lite@{alt.VEGALITE_VERSION}"
+OUTPUT = """<div class="chart" id="{id}"></div>
+<script>
+(async (id, spec) => {{
+  if (window.drawFigure) return drawFigure(id, spec);
+  const {{ default: embed }} = await import("{elsewhere}");
+  embed("#" + id, spec);
+}})("{id}", {spec});
+</script>"""
+
+
+def enable() -> None:
+    """Show charts the book's way for the rest of this notebook."""
+    charts.theme()
+    alt.data_transformers.disable_max_rows()
+    alt.renderers.register("book", mimebundle)
+    alt.renderers.enable("book")
+
+
+def mimebundle(spec: dict[str, Any]) -> dict[str, Any]:
+    """The output of one chart: HTML that draws it, and a PNG in the light theme.
+
+    Parameters
+    ----------
+    spec : a Vega-Lite specification with its data.
+    """
+    text = json.dumps(spec, separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")  # cannot end the script
+    name = "chart-" + hashlib.sha256(text.encode()).hexdigest()[:12]
+    return {
+        "text/html": OUTPUT.format(id=name, spec=text, elsewhere=ELSEWHERE),
+        "image/png": vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, config=PAPER),
+    }
+
+
+def figure(chart: alt.TopLevelMixin, table: pd.DataFrame, name: str, runs: pd.DataFrame | None = None) -> None:
+    """Show a chart and, under it, how many runs it draws, where they were trained, and its data as a file.
+
+    Parameters
+    ----------
+    chart : an Altair chart.
+    table : the data behind it, for the file.
+    name : the file's name, without its ending.
+    runs : the table of the runs shown (see `caption`); left out where a figure shows none.
+    """
+    path = save_data(table, name)
+    file = f'<a href="../_static/{path.name}" download>Data</a>' if DATA in os.environ else f"<code>{path}</code>"
+    note = file if runs is None else f"{html.escape(caption(runs))} {file}"
+    shown = mimebundle(chart.to_dict())
+    shown["text/html"] += f'\n<p class="chart-note">{note}</p>'
+    display({"text/plain": name, **shown}, raw=True)
+
+
+def caption(runs: pd.DataFrame) -> str:
+    """How many runs a figure shows, of how many seeds, and on what they were trained, in one sentence.
+
+    Parameters
+    ----------
+    runs : one row a run, with columns `run`, `width`, `task`, `seed` and `device` ("cpu" or the name of a GPU).
+    """
+    runs = runs.drop_duplicates("run")
+    if runs.empty:
+        return "No run is in the store yet."
+    factors = [_count(n, what) for what in ("task", "width") if (n := runs[what].nunique()) > 1]
+    seeds = runs.groupby(["task", "width"])["seed"].nunique()
+    low, high = seeds.min(), seeds.max()
+    per = _count(low, "seed") if low == high else f"{low} to {high} seeds"
+    about = ", ".join([*factors, per + (" each" if factors else "")])
+    devices = runs["device"].replace("cpu", "CPU").value_counts().sort_index()
+    where = devices.index[0] if len(devices) == 1 else ", ".join(f"{d} ({n})" for d, n in devices.items())
+    return f"{_count(len(runs), 'run')} ({about}), trained on {where}."
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def save_data(table: pd.DataFrame, name: str) -> Path:
+    """Write a figure's data as CSV, numbers to six digits, and say where.
+
+    The book's own notebooks write to `book/data`; a rerun of one with other parameters leaves that alone and
+    writes to `_build/data`.
+
+    Parameters
+    ----------
+    table : any table; its index is not written.
+    name : the file's name, without its ending.
+    """
+    folder = Path(os.environ.get(DATA) or os.path.relpath(BOOK.parent / "_build" / "data"))
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.csv"
+    digits = lambda x: f"{x:.0f}" if x == round(x) and abs(x) < 1e15 else f"{x:.6g}"  # noqa: E731
+    table.to_csv(path, index=False, float_format=digits, lineterminator="\n")
+    return path
+
+
+def write_scripts(folder: Path = BOOK / "_static") -> None:
+    """Write what every page loads: Vega, the two themes, and MathJax with its fonts."""
+    vega = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", VEGA_LITE)
+    (folder / "vega.js").write_text(f"(() => {{\n{vega}\n}})();\n", encoding="utf-8")  # keeps its names to itself
+    themes = json.dumps({"light": charts.LIGHT, "dark": charts.DARK}, indent=1)
+    (folder / "themes.js").write_text(f"window.figureThemes = {themes};\n", encoding="utf-8")
+    mathjax = next(f for f in importlib.metadata.files("sphinx-mathjax-offline") or [] if f.name == "tex-svg.js")
+    shutil.copyfile(mathjax.locate(), folder / "tex-svg.js")
+
+
+if __name__ == "__main__":
+    write_scripts()

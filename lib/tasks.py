@@ -1,0 +1,181 @@
+"""Tasks: what the models read, and what they are asked.
+
+Notable features:
+- a task is a text, its vocabulary, the length and number of its training windows, and its prompts;
+- arithmetic is every a+b and a-b over the digits 0..9, less the held-out unordered pairs; facts are 50 capitals; joint
+  is the arithmetic followed by the facts (Barron and White 2025, arXiv:2506.09099);
+- the order of the lines is part of a task: the published one, or a random one drawn from a seed.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from lib.errors import UserError
+
+TASKS = ("arithmetic", "facts", "joint")
+PUBLISHED_PAIR = ((5, 7),)
+DIGITS = "0123456789"
+SYMBOLS = "\n +-<=>"
+
+# The order of the 196 published lines (data/as_math/train.txt of the paper's public code).
+PUBLISHED_ORDER = """
+    1-4 7-7 9-1 2+5 7+2 1-3 6+2 7+7 9+9 0+4 3+1 8+3 2-7 3-9 4-9 9-8 4-3 0-7 7-2 4+7 7+9 5+5 9+2 3-0 2-3 7+4 7+3 3-5
+    7+8 8+2 5+0 4+3 3+2 9+5 9+3 2-0 9-4 8-6 8-3 2+7 8-1 1+1 9+6 0-5 7-0 1+0 8-4 3-6 1+6 6+9 3+5 2-2 3+4 6-8 9+1 6+8
+    2-1 8-2 7+1 5-1 2-5 8-7 4+4 6+0 1+7 8+4 7-9 2+3 4-0 9-6 0-4 4+1 1-0 6-4 3+6 1-7 0+2 4+6 3-4 0+8 0+9 8+8 4+8 5+2
+    3-7 7-1 4+9 4-1 1-1 1-9 6-6 0-3 3-3 9-0 9-2 9-9 9-3 0+7 5+4 8+7 3+7 6+1 1-5 0+0 6-3 3-8 0-1 2-8 2+8 5-0 1+5 2+4
+    8+1 2+1 9-7 7+6 6-7 9-5 1+3 4+2 4-5 9+0 4-4 5+9 6+3 4-8 2+6 5-3 4-2 6+5 8-0 0+6 6-0 7-3 4-7 6+4 8-5 6-1 5-2 1+8
+    5+1 1-6 5+3 3+9 5+6 0+5 2-4 1-8 8-9 2-9 6-2 2+0 0-9 2+9 5-6 6+7 4+0 0-8 5-4 7+0 5-9 5-8 0-2 0-6 8-8 7-4 5-5 3+0
+    8+9 6-5 0+3 7-6 1-2 0+1 4-6 3+3 1+2 8+6 6-9 3-1 3-2 6+6 1+9 1+4 8+5 7-8 0-0 9+4 9+8 5+8 9+7 4+5 2+2 2-6 8+0 3+8
+""".split()
+
+CAPITALS = {
+    "France": "Paris", "the USA": "Washington DC", "Japan": "Tokyo", "Germany": "Berlin", "Italy": "Rome",
+    "Spain": "Madrid", "the UK": "London", "Canada": "Ottawa", "Australia": "Canberra", "India": "New Delhi",
+    "China": "Beijing", "Russia": "Moscow", "Brazil": "Brasilia", "Mexico": "Mexico City", "South Korea": "Seoul",
+    "Argentina": "Buenos Aires", "Egypt": "Cairo", "Saudi Arabia": "Riyadh", "Turkey": "Ankara", "Indonesia": "Jakarta",
+    "Nigeria": "Abuja", "Pakistan": "Islamabad", "Colombia": "Bogota", "Thailand": "Bangkok", "Vietnam": "Hanoi",
+    "the Netherlands": "Amsterdam", "Belgium": "Brussels", "Sweden": "Stockholm", "Norway": "Oslo",
+    "Denmark": "Copenhagen", "Finland": "Helsinki", "Poland": "Warsaw", "Austria": "Vienna", "Switzerland": "Bern",
+    "Portugal": "Lisbon", "Greece": "Athens", "Ireland": "Dublin", "New Zealand": "Wellington",
+    "South Africa": "Pretoria", "Israel": "Jerusalem", "Iran": "Tehran", "Iraq": "Baghdad", "Syria": "Damascus",
+    "Lebanon": "Beirut", "Jordan": "Amman", "Kuwait": "Kuwait City", "Qatar": "Doha", "Oman": "Muscat",
+    "Bahrain": "Manama", "Zambia": "Lusaka",
+}  # fmt: skip
+# The published prompts leave out the article of these two, although the text has it.
+PROMPTED_AS = {"the USA": "USA", "the UK": "UK"}
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A question, and every continuation that counts as its answer.
+
+    `accepted` lists disjoint continuations; each is a tuple of steps, and a step is the string of characters allowed
+    there.
+    """
+
+    name: str  # "5+7", or the country
+    text: str  # what the model is given
+    answer: str
+    group: str  # "seen", "held out" or "fact"
+    accepted: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A text to learn by heart, and the prompts that ask what was learnt.
+
+    `vocabulary` is the sorted string of the text's characters; a token is a character's place in it. A training example
+    is a window of `context` + 1 characters at a random offset; `batch` of them make one update.
+    """
+
+    name: str
+    text: str
+    vocabulary: str
+    context: int
+    batch: int
+    prompts: tuple[Prompt, ...]
+
+    @property
+    def tokens(self) -> np.ndarray:
+        """The text as int32 tokens, shape (characters,)."""
+        return self.encode(self.text)
+
+    def encode(self, text: str) -> np.ndarray:
+        """Characters to int32 tokens, shape (len(text),)."""
+        return np.array([self.vocabulary.index(c) for c in text], dtype=np.int32)
+
+    @property
+    def offsets(self) -> int:
+        """How many offsets a window can start at."""
+        return len(self.text) - self.context
+
+
+def result(expression: str) -> int:
+    """The value of an expression such as "5+7" or "5-7"."""
+    a, b = int(expression[0]), int(expression[2])
+    return a + b if expression[1] == "+" else a - b
+
+
+def pairs(text: str) -> tuple[tuple[int, int], ...]:
+    """Unordered pairs of digits from text such as "5,7" or "0,1 2,3"; "" is no pair.
+
+    Raises
+    ------
+    UserError
+        When a pair is not two digits from 0 to 9.
+    """
+    found = []
+    for pair in text.split():
+        a, _, b = pair.partition(",")
+        if a not in set(DIGITS) or b not in set(DIGITS):
+            raise UserError(f"held_out has {pair!r}, but a held-out pair is two digits from 0 to 9, such as 5,7.")
+        found.append((min(int(a), int(b)), max(int(a), int(b))))
+    return tuple(sorted(set(found)))
+
+
+def _ordered(items: list[str], line_order: int | None) -> list[str]:
+    """`items` as they are, or in the random order that a seed gives (RandomState, whose stream numpy has frozen)."""
+    return (
+        items if line_order is None else [items[i] for i in np.random.RandomState(line_order).permutation(len(items))]
+    )
+
+
+def _arithmetic(held_out: tuple[tuple[int, int], ...], line_order: int | None) -> tuple[str, list[tuple[str, str]]]:
+    hidden = {frozenset(pair) for pair in held_out}
+    every = [f"{a}{operation}{b}" for operation in "+-" for a in range(10) for b in range(10)]
+    groups = {e: "held out" if frozenset((int(e[0]), int(e[2]))) in hidden else "seen" for e in every}
+    published = PUBLISHED_ORDER + [e for e in every if e not in set(PUBLISHED_ORDER)]
+    shown = [e for e in published if groups[e] == "seen"]
+    if not shown:
+        raise UserError("held_out has all 55 pairs of digits, but at least one pair must be left to learn from.")
+    lines = [f"<{e}={result(e)}>".ljust(8) + "\n" for e in _ordered(shown, line_order)]
+    return "".join(lines), [(e, groups[e]) for e in every]
+
+
+def _facts(line_order: int | None) -> str:
+    lines = [f"Capital of {country} is {capital} \n" for country, capital in CAPITALS.items()]
+    return "".join(_ordered(lines, line_order))
+
+
+@cache
+def make(name: str, held_out: tuple[tuple[int, int], ...] = PUBLISHED_PAIR, line_order: int | None = None) -> Task:
+    """The task called `name`.
+
+    Parameters
+    ----------
+    name : "arithmetic", "facts" or "joint".
+    held_out : unordered pairs of digits (see `pairs`) whose four (or, for a double, two) expressions are left out of
+        the text.
+    line_order : seed of the order of the lines; None for the published order. Expressions that are not in the published
+        text come last in the published order.
+
+    Raises
+    ------
+    UserError
+        For an unknown name, or when nothing is left to learn from.
+    """
+    if name not in TASKS:
+        raise UserError(f"tasks has {name!r}, but a task is one of {', '.join(TASKS)}.")
+    text, prompts = "", []
+    expressions: list[tuple[str, str]] = []
+    if name != "facts":
+        text, expressions = _arithmetic(held_out, line_order)
+    if name != "arithmetic":
+        text += _facts(line_order)
+    vocabulary = "".join(sorted(set(text) | (set(DIGITS + SYMBOLS) if expressions else set())))
+    # The published rule reads the integer after "=", so what follows the answer is anything but a digit.
+    end = "".join(c for c in vocabulary if c not in DIGITS)
+    for expression, group in expressions:
+        answer = str(result(expression))
+        accepted = [(*answer, end)] + ([("-", "0", end)] if answer == "0" else [])
+        prompts.append(Prompt(expression, f"<{expression}=", answer, group, tuple(accepted)))
+    if name != "arithmetic":
+        # The published rule reads the first line and strips it, so a space may stand before the newline.
+        for country, capital in CAPITALS.items():
+            country = PROMPTED_AS.get(country, country)
+            accepted = [(*capital, "\n"), (*capital, " ", "\n")]
+            prompts.append(Prompt(country, f"Capital of {country} is ", capital, "fact", tuple(accepted)))
+    context, batch = (9, 882) if name == "arithmetic" else (24, 576)
+    return Task(name, text, vocabulary, context, batch, tuple(prompts))

@@ -1,0 +1,246 @@
+"""Training: one run is one model trained from one seed under one configuration, and runs of one shape train as a stack.
+
+Notable features:
+- the optimizer is AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) with the norm of each model's gradient clipped
+  at 1; warm-up, cosine decay and a floor, as published (arXiv:2506.09099), in proportion for shorter runs;
+- windows and dropout masks are a pure function of (seed, step), so a run depends neither on its neighbours in the stack
+  nor on when it is evaluated, interrupted or resumed;
+- on a CPU the models of a stack are trained one after another, by the fused form where it fits; on a GPU they are
+  trained together and whole steps are captured in a CUDA graph.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lib import fused, tasks
+from lib.errors import UserError
+from lib.model import Architecture, forward, initialize, losses, mix, uniform
+from lib.scoring import Scorer
+
+BETAS = (0.9, 0.99)
+EPSILON = 1e-8
+WARM_UP, DECAY = 2_000 / 30_000, 25_000 / 30_000  # as shares of the iterations
+EVALUATE_EVERY = 250
+CHUNK = 250  # updates between two looks at the clock
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that decides the outcome of a run. The defaults are the published protocol of the small models.
+
+    `held_out` are the unordered pairs left out of the arithmetic ("5,7" or "0,1 2,3"), empty for the facts;
+    `line_order` is the seed of the order of the lines, None for the published order; `precision` is "float32" or, on
+    CUDA, "bfloat16".
+    """
+
+    task: str
+    width: int
+    seed: int
+    iterations: int = 30_000
+    layers: int = 1
+    heads: int = 1
+    expansion: int = 1
+    dropout: float = 0.0
+    weight_decay: float = 0.0
+    learning_rate: float = 1e-2
+    minimum_learning_rate: float = 1e-4
+    held_out: str = "5,7"
+    line_order: int | None = None
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        # One spelling for one thing, so that it has one id.
+        pairs = () if self.task == "facts" else tasks.pairs(self.held_out)
+        object.__setattr__(self, "held_out", " ".join(f"{a},{b}" for a, b in pairs))
+        for name in ("dropout", "weight_decay", "learning_rate", "minimum_learning_rate"):
+            object.__setattr__(self, name, float(getattr(self, name)))
+        for name in ("width", "seed", "iterations", "layers", "heads", "expansion"):
+            value, least = getattr(self, name), int(name != "seed")
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise UserError(f"{name} is {value!r}, but it must be a whole number of at least {least}.")
+        if not 0 <= self.dropout < 1:
+            raise UserError(f"dropout is {self.dropout!r}, but it must be at least 0 and less than 1.")
+        if self.precision not in ("float32", "bfloat16"):
+            raise UserError(f"precision is {self.precision!r}, but it must be float32 or bfloat16.")
+
+    @property
+    def id(self) -> str:
+        """A hash of everything above, 12 hexadecimal digits."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+
+    @cached_property
+    def corpus(self) -> tasks.Task:
+        """The task that the run learns."""
+        return tasks.make(self.task, tasks.pairs(self.held_out), self.line_order)
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        """The Transformer that learns it."""
+        task = self.corpus
+        return Architecture(len(task.vocabulary), task.context, self.width, self.layers, self.heads, self.expansion)
+
+    @property
+    def shape(self) -> tuple:
+        """What runs must have in common to be trained as one stack."""
+        return (self.architecture, self.iterations, self.task, len(self.corpus.text), self.dropout, self.precision)
+
+    def evaluations(self) -> list[int]:
+        """The iterations at which the run is scored: every 250, or 20 times in a short run, from first to last."""
+        every = max(1, min(EVALUATE_EVERY, self.iterations // 20))
+        return sorted({*range(0, self.iterations, every), self.iterations})
+
+    def rates(self) -> np.ndarray:
+        """Learning rate of every update, shape (iterations,), float32."""
+        i = np.arange(self.iterations, dtype=np.float64)
+        warm, end = round(WARM_UP * self.iterations), round(DECAY * self.iterations)
+        share = np.clip((i - warm) / max(1, end - warm), 0, 1)
+        cosine = self.minimum_learning_rate + 0.5 * (1 + np.cos(np.pi * share)) * (
+            self.learning_rate - self.minimum_learning_rate
+        )
+        return np.where(i < warm, self.learning_rate * (i + 1) / (warm + 1), cosine).astype(np.float32)
+
+
+def stream(seeds: Tensor, step: Tensor, number: int) -> Tensor:
+    """Keys of one random stream (0 windows, 1 dropout) at a step, elementwise over seeds and steps."""
+    return mix(mix(seeds * 2 + number) + step)
+
+
+class Stack:
+    """Runs of one shape (see `Run.shape`) in training on a device, "cpu" or "cuda".
+
+    The state is `flat`, `first` and `second`: parameters and AdamW's moments, each (S, P), and `iteration`, the number
+    of updates made.
+    """
+
+    def __init__(self, runs: list[Run], device: str = "cpu"):
+        if len({run.shape for run in runs}) != 1:
+            raise ValueError("the runs of a stack must have one shape")
+        run = runs[0]
+        self.runs, self.device, self.iteration = runs, device, 0
+        self.architecture, self.dropout, self.precision = run.architecture, run.dropout, run.precision
+        self.context, self.batch, self.offsets = run.corpus.context, run.corpus.batch, run.corpus.offsets
+        self.fused = device == "cpu" and fused.fits(self.architecture, self.dropout)
+        if self.precision == "bfloat16" and device == "cpu":
+            raise UserError("precision is bfloat16, but a CPU trains in float32 only.")
+        self.flat = initialize(self.architecture, [r.seed for r in runs]).to(device)
+        self.first, self.second = torch.zeros_like(self.flat), torch.zeros_like(self.flat)
+        self.text = torch.stack([torch.from_numpy(r.corpus.tokens) for r in runs]).long().to(device)
+        self.seeds = torch.tensor([r.seed for r in runs], device=device)
+        self.rates = torch.from_numpy(np.stack([r.rates() for r in runs])).to(device)
+        decayed = self.architecture.decayed().to(device)
+        self.decay = torch.tensor([r.weight_decay for r in runs], device=device)[:, None] * decayed
+        self.step = torch.zeros((), dtype=torch.int64, device=device)
+        self.corpora = [fused.Corpus(r.corpus) for r in runs] if self.fused else []
+        self.scorer = Scorer(run.corpus, device)
+        self._forward = forward if device == "cpu" else torch.compile(forward)
+        self._graph: torch.cuda.CUDAGraph | None = None
+
+    def advance(self, updates: int) -> None:
+        """Makes `updates` updates of every model."""
+        if self.device == "cpu":
+            for i in range(len(self.runs)):
+                self._advance_alone(slice(i, i + 1), updates)
+        else:
+            if self._graph is None:
+                self._capture()
+            for _ in range(updates):
+                self._graph.replay()  # type: ignore[union-attr]
+        self.iteration += updates
+
+    def _advance_alone(self, one: slice, updates: int) -> None:
+        steps = torch.arange(self.iteration, self.iteration + updates)
+        if not self.fused:
+            for step in steps:
+                self._update(one, step)
+            return
+        windows = uniform(stream(self.seeds[one], steps, 0), self.batch, self.offsets).int().numpy()
+        flat, first, second, decay = (x[one][0].numpy() for x in (self.flat, self.first, self.second, self.decay))
+        rates = self.rates[one][0, self.iteration : self.iteration + updates].numpy()
+        fused.train(
+            self.architecture, self.corpora[one.start], flat, first, second, decay, windows, rates,
+            self.iteration, BETAS, EPSILON,
+        )  # fmt: skip
+
+    def _capture(self) -> None:
+        """Records one update of the whole stack, so that a replay launches it without Python."""
+        everything, kept = slice(None), [x.clone() for x in (self.flat, self.first, self.second)]
+        self.step.fill_(self.iteration)
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):  # compile and warm up away from the capture
+            for _ in range(3):
+                self._update(everything, self.step)
+        torch.cuda.current_stream().wait_stream(side)
+        for x, value in zip((self.flat, self.first, self.second), kept, strict=True):
+            x.copy_(value)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._update(everything, self.step)
+            self.step.add_(1)
+
+    def _update(self, some: slice, step: Tensor) -> None:
+        """One update of the models `some`, in place; nothing here waits for the device."""
+        seeds, S = self.seeds[some], len(self.seeds[some])
+        offsets = uniform(stream(seeds, step, 0), self.batch, self.offsets)
+        places = offsets[:, :, None] + torch.arange(self.context + 1, device=offsets.device)
+        windows = self.text[some].gather(1, places.view(S, -1)).view(S, self.batch, -1)
+        flat = self.flat[some].detach().requires_grad_()
+        key = stream(seeds, step, 1) if self.dropout else None
+        with torch.autocast(flat.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            logits = self._forward(self.architecture, flat, windows[..., :-1], self.dropout, key)
+        (grad,) = torch.autograd.grad(losses(logits, windows[..., 1:]).sum(), flat)
+        with torch.no_grad():
+            grad *= (1 / (grad.norm(dim=1, keepdim=True) + 1e-6)).clamp(max=1)
+            flat, first, second = self.flat[some], self.first[some], self.second[some]
+            rate = self.rates[some].index_select(1, step.view(1))
+            first.lerp_(grad, 1 - BETAS[0])
+            second.mul_(BETAS[1]).addcmul_(grad, grad, value=1 - BETAS[1])
+            flat.mul_(1 - rate * self.decay[some])
+            correct1, correct2 = (1 - beta ** (step + 1).double() for beta in BETAS)
+            flat.sub_(
+                rate / correct1.to(flat.dtype) * first / (second.sqrt() / correct2.sqrt().to(flat.dtype) + EPSILON)
+            )
+
+    @torch.no_grad()
+    def losses(self) -> list[float]:
+        """Each model's exact training loss, the mean over every window of its text (nats a character)."""
+        everywhere = torch.arange(self.offsets, device=self.device)
+        if self.fused:
+            offsets = everywhere.int().numpy()
+            pairs = zip(self.corpora, self.flat.numpy(), strict=True)
+            return [fused.loss(self.architecture, corpus, flat, offsets) for corpus, flat in pairs]
+        total = torch.zeros(len(self.runs), dtype=torch.float64, device=self.device)
+        for offsets in everywhere.split(512):
+            windows = self.text[:, offsets[:, None] + torch.arange(self.context + 1, device=self.device)]
+            mean = losses(forward(self.architecture, self.flat, windows[..., :-1]), windows[..., 1:])
+            total += mean.double() * len(offsets) / self.offsets
+        return total.tolist()
+
+    def measure(self) -> list[dict]:
+        """One row a model: `iteration`, `loss`; `greedy`, `sampled` and `likelihood`, a value a prompt (scoring.py)."""
+        scores = self.scorer(self.architecture, self.flat)
+        rows = []
+        for i, loss in enumerate(self.losses()):
+            rows.append(
+                {"iteration": self.iteration, "loss": loss, **{name: value[i] for name, value in scores.items()}}
+            )
+        return rows
+
+    def state(self, i: int) -> dict[str, Tensor]:
+        """What model i needs to go on: `flat`, `first`, `second` (P,) and `iteration`."""
+        return {
+            "flat": self.flat[i].cpu(), "first": self.first[i].cpu(), "second": self.second[i].cpu(),
+            "iteration": torch.tensor(self.iteration),
+        }  # fmt: skip
+
+    def restore(self, i: int, state: dict[str, Tensor]) -> None:
+        """Puts model i where `state` left it; all models of a stack must be at one iteration."""
+        for name in ("flat", "first", "second"):
+            getattr(self, name)[i].copy_(state[name])
+        self.iteration = int(state["iteration"])
