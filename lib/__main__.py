@@ -85,9 +85,19 @@ def rerun(run_id: str, store: str, device: str) -> None:
     """Train the run RUN_ID once more and tell whether it came out the same; the store is left as it is."""
     kept = Store(store)
     if run_id not in kept.ids():
-        raise UserError(f"RUN_ID is {run_id!r}, but it must be the id of a run in {store}, such as {min(kept.ids(), default='none')}.")
+        example = min(kept.ids(), default="none")
+        raise UserError(f"RUN_ID is {run_id!r}, but it must be the id of a run in {store}, such as {example}.")
     device = settings.settle({"device": device}, "index").device
     click.echo(lab.rerun(kept, run_id, device))
+
+
+@main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def book(arguments: tuple[str, ...]) -> None:
+    """Run the notebooks NAME..., or all, and keep the results for the book: [NAME]... [-p PARAMETER VALUE]..."""
+    from lib.book import main as run_notebooks  # papermill takes seconds to load
+
+    run_notebooks(list(arguments), standalone_mode=False)
 
 
 def _settle(experiment: str, given: dict) -> settings.Settings:

@@ -61,7 +61,7 @@ def run(name: str, parameters: Mapping[str, Any] | None = None) -> None:
         nbformat.write(tidy(nbformat.read(result, as_version=4)), result)
         result.replace(NOTEBOOKS / result.name)
         (render.BOOK / "data").mkdir(exist_ok=True)
-        for path in data.glob("*.csv"):
+        for path in data.glob("*"):
             path.replace(render.BOOK / "data" / path.name)
 
 

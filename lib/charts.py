@@ -32,7 +32,7 @@ THREADS = 10  # runs a size with a line of their own, at most
 PUBLISHED = {14: "#dc7c29", 28: "#c42847", 56: "#7359db", 384: "#009eaf"}
 _RAMP = {4: "#8c8a00", **PUBLISHED, 1536: "#3c9b4e"}
 _DASHES = [[1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [4, 4], [10, 4], [1, 3], [6, 2, 2, 2, 2, 2]]
-_SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left"]
+_SHAPES = ["circle", "square", "triangle-up", "cross", "triangle-down", "triangle-right", "triangle-left"]
 _RIGHT, _WRONG, _HELD_OUT = "#1f9d55", "rgba(128,138,150,.3)", "#c98a00"
 _FILLS = ["rgba(63,143,181,.55)", "rgba(201,138,0,.6)", "rgba(128,138,150,.14)"]  # behind text: marked, held out, plain
 
@@ -76,12 +76,11 @@ def size_colour(width: int) -> str:
     return "#" + "".join(f"{round(np.interp(math.log(width), np.log(list(_RAMP)), c)):02x}" for c in rgb.T)
 
 
-def _scale(widths: Sequence[int], kind: str) -> alt.Scale:
-    """The scale of the sizes for one channel: "colour", "dash" or "shape"."""
+def _marks(widths: Sequence[int], kind: str) -> list[Any]:
+    """What marks each size: its "colour", "dash" or "shape"."""
     order = [*PUBLISHED, *(w for w in widths if w not in PUBLISHED)]
     marks: dict[str, list[Any]] = {"colour": [size_colour(w) for w in order], "dash": _DASHES, "shape": _SHAPES}
-    chosen = [marks[kind][order.index(w) % len(marks[kind])] for w in widths]
-    return alt.Scale(domain=[size_name(w) for w in widths], range=chosen)
+    return [marks[kind][order.index(w) % len(marks[kind])] for w in widths]
 
 
 def _widths(table: pd.DataFrame) -> list[int]:
@@ -116,7 +115,6 @@ _HOVER: dict[str, Any] = {"on": "pointerover", "clear": "pointerout"}
 _GAPS = alt.Scale(paddingInner=0.08, paddingOuter=0)
 _PLAIN: dict[str, Any] = {"domain": False, "ticks": False, "labelAngle": 0}
 _THOUSANDS = "datum.value < 1000 ? datum.value : datum.value / 1000 + 'k'"
-_PUBLISHED: dict[str, Any] = {"shape": "diamond", "size": 110, "filled": True, "stroke": "white", "strokeWidth": 1}
 _SHARE = "runs that answer right (%)"
 _SHARES = alt.Color("share:Q", title=_SHARE, scale=alt.Scale(domain=[0, 100]), legend=alt.Legend(values=[0, 50, 100]))
 _NOW = alt.Title(alt.expr("'after ' + format(iteration, ',') + ' iterations'"))
@@ -229,8 +227,10 @@ def learning_curves(
     measures, widths = [measures] if isinstance(measures, str) else list(measures), _widths(curves)
     side = {"height": 230 if len(measures) == 1 else 120, "width": max(110, 590 // len(widths) - 12)}
     legend = alt.Legend(title="median of", symbolType="stroke", symbolSize=350)
-    colour = alt.Color("size:N", scale=_scale(widths, "colour"), legend=legend)
-    dash = alt.StrokeDash("size:N", scale=_scale(widths, "dash"), legend=legend)
+    names = [size_name(w) for w in widths]
+    colours = alt.Scale(domain=names, range=_marks(widths, "colour"))
+    colour = alt.Color("size:N", scale=colours, legend=legend)
+    dash = alt.StrokeDash("size:N", scale=alt.Scale(domain=names, range=_marks(widths, "dash")), legend=legend)
     kept = alt.when({"param": "chosen"}).then(alt.value(1)).otherwise(alt.value(0.06))
     pointed = alt.when({"param": "pointed", "empty": False})
     thick, strong = pointed.then(alt.value(2)), pointed.then(alt.value(1))
@@ -269,7 +269,8 @@ def learning_curves(
             found.append(f"runs_{measure}_{i}")
             layers = [others, band, thin, median, points.properties(name=found[-1])]
             if len(goals):
-                mark = base.mark_point(**_PUBLISHED).encode(y=y["published"], tooltip=end)
+                mark = base.mark_point(shape="diamond", size=110, filled=True, stroke="white", strokeWidth=1, opacity=1)
+                mark = mark.encode(y=y["published"], tooltip=end)
                 layers.append(mark.properties(data=_data(goals[goals["size"] == size])))
             if measure == measures[0]:  # not a title, which the axis' labels would push about
                 head = alt.Chart(alt.InlineData([{}])).mark_text(text=size, fontSize=12, fontWeight=600)
@@ -360,33 +361,34 @@ def dots(runs: pd.DataFrame, measure: str, published: pd.DataFrame | None = None
     """
     title, number, axis, scale = MEASURES[measure]
     runs = _named(runs.dropna(subset=[measure]).sort_values("seed"))
-    ends = runs.head(0) if published is None else _named(published[published["width"].isin(runs["width"])])
-    ends = ends[["size", measure]].dropna()
+    widths = _widths(runs)
+    ends = runs.head(0) if published is None else _named(published[published["width"].isin(widths)])
+    looks = [dict(zip(widths, _marks(widths, kind), strict=True)) for kind in ("colour", "shape")]
+    runs, ends = (t.assign(colour=t["width"].map(looks[0]), shape=t["width"].map(looks[1])) for t in (runs, ends))
+    ends = ends[["size", "colour", measure]].dropna()
     place = runs.groupby(["width", (runs[measure] / (np.ptp(runs[measure]) or 1) * 60).round()]).cumcount()
     runs["shift"] = (place + 1) // 2 * (-1) ** place
-    reach, widths = max(4, int(place.max()) // 2 + 1), _widths(runs)
+    reach = max(4, int(place.max()) // 2 + 1)
     fitted = _fitted({**scale, "padding": 12} if scale else {}, pd.concat([runs[measure], ends[measure]]))
     x_axis = alt.Axis(**{"tickCount": 6, **axis})
     x = {f: alt.X(f"{f}:Q", title=title, scale=fitted, axis=x_axis) for f in (measure, "low")}
     y_axis = alt.Axis(grid=True, labelFontSize=12, labelPadding=8, **_PLAIN)
     base = alt.Chart().encode(
         y=alt.Y("size:N", sort=[size_name(w) for w in widths], title=None, axis=y_axis),
-        color=alt.Color("size:N", scale=_scale(widths, "colour"), legend=None),
+        color=alt.Color("colour:N", scale=None),  # charts that stand together would share a scale and mix up sizes
     )
     points = base.mark_point(size=36 if place.max() < 20 else 20, filled=True, opacity=0.75).encode(
         x=x[measure],
         yOffset=alt.YOffset("shift:Q", scale=alt.Scale(domain=[-reach, reach])),
-        shape=alt.Shape("size:N", scale=_scale(widths, "shape"), legend=None),
+        shape=alt.Shape("shape:N", scale=None),
         tooltip=_tips("size", "seed") + _tips(f"{measure}={title}", number=number),
     )
     tips = _tips("size") + _tips(f"{measure}=published {title}", number=number)
-    marks = base.mark_point(**_PUBLISHED).encode(x=x[measure], tooltip=tips)
-    layers = [
-        points.properties(data=_data(runs[["size", "seed", "shift", measure]])),
-        marks.properties(data=_data(ends)),
-    ]
+    marks = base.mark_point(shape="diamond", size=260, opacity=1).encode(x=x[measure], tooltip=tips)  # around the dots
+    layers = [points.properties(data=_data(runs[["size", "colour", "shape", "seed", "shift", measure]]))]
+    layers += [marks.properties(data=_data(ends))] if len(ends) else []
     if {"low", "high"} <= set(runs):
-        spans = base.properties(data=_data(runs.drop_duplicates("size")[["size", "low", "high"]]))
+        spans = base.properties(data=_data(runs.drop_duplicates("size")[["size", "colour", "low", "high"]]))
         spans = spans.mark_rule(strokeWidth=12, opacity=0.3).encode(x=x["low"], x2="high:Q")
         layers.insert(0, spans.encode(tooltip=_tips("size") + _tips("low", "high", number=number)))
     return alt.layer(*layers).properties(width=580, height=alt.Step(56))

@@ -55,16 +55,28 @@ def judge(runs: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
         for width in widths:
             paper, verdict = _cell(published, task, width).iloc[0], _judged(runs, task, rule, width)
             about_facts = rule in ("recalls", "cannot recall")
-            says = f"{paper['facts']:g} % of the capitals" if about_facts else f"sums {paper['addition']:g} / {paper['subtraction']:g} %"
-            here = f"{100 * verdict.estimate:.0f} % of the capitals" if about_facts else f"{round(verdict.estimate * verdict.runs) if verdict.runs else 0} of {verdict.runs} runs get all four"
-            row = {"claim": claim, "words": words, "task": task, "width": width, "size": size_name(width), "paper": says}
+            if about_facts:
+                says, here = f"{paper['facts']:g} % of the capitals", f"{100 * verdict.estimate:.0f} % of the capitals"
+            else:
+                says = f"sums {paper['addition']:g} / {paper['subtraction']:g} %"
+                here = f"{(verdict.estimate * verdict.runs):.0f} of {verdict.runs} runs get all four"
+            row = {
+                "claim": claim,
+                "words": words,
+                "task": task,
+                "width": width,
+                "size": size_name(width),
+                "paper": says,
+            }
             rows.append({**row, "here": here if verdict.runs else "no run yet", **asdict(verdict)})
     return pd.DataFrame(rows)
 
 
 def shown(judged: pd.DataFrame) -> pd.DataFrame:
     """The same table for people."""
-    interval = [f"{100 * r.low:.0f} to {100 * r.high:.0f} %" if r.runs and r.low == r.low else "–" for r in judged.itertuples()]
+    interval = [
+        f"{100 * r.low:.0f} to {100 * r.high:.0f} %" if r.runs and r.low == r.low else "–" for r in judged.itertuples()
+    ]
     verdict = [f"{MARKS[r.verdict]} {r.verdict}" + (f" ({r.note})" if r.note else "") for r in judged.itertuples()]
     columns = {"words": "the paper says", "size": "size", "paper": "its one run", "here": "here", "runs": "runs"}
     table = judged[["claim", *columns]].rename(columns=columns)
@@ -84,5 +96,9 @@ def summary(judged: pd.DataFrame) -> str:
     for verdict, words in sentences.items():
         found = judged[judged["verdict"] == verdict].groupby(["claim", "words"], sort=False)["size"].agg(", ".join)
         if len(found):
-            parts.append(f"**{words}:** " + "; ".join(f"{claim} ({claim_id}: {sizes})" for (claim_id, claim), sizes in found.items()) + ".")
+            parts.append(
+                f"**{words}:** "
+                + "; ".join(f"{claim} ({claim_id}: {sizes})" for (claim_id, claim), sizes in found.items())
+                + "."
+            )
     return "\n\n".join(parts)

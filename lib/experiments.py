@@ -32,10 +32,15 @@ EXPERIMENTS = {
     "capacity": ("arithmetic", "facts"),
     "tasks": ("arithmetic", "facts"),
     "joint": ("joint",),
+    "dynamics": ("arithmetic",),
     "replication": TASKS,
 }
 # Seeds a cell of the replication: the least that a chapter may be written on, and two goals, for a CPU and for a GPU.
-REPLICATION = ({"arithmetic": 20, "joint": 8, "facts": 5}, {"arithmetic": 40, "joint": 20, "facts": 20}, {"arithmetic": 100})
+REPLICATION = (
+    {"arithmetic": 20, "joint": 8, "facts": 5},
+    {"arithmetic": 40, "joint": 20, "facts": 20},
+    {"arithmetic": 100},
+)
 VARIANTS: dict[str, dict] = {"base": {}, "wd": REGULARIZED}
 
 
@@ -72,10 +77,10 @@ def sweep(tasks: list[str], widths: list[int], seeds: int, iterations: int) -> p
 
 
 def replication(tasks: list[str], widths: list[int], seeds: int | None, iterations: int) -> pd.DataFrame:
-    """The registered replication: every task and size under both variants, in order of worth, with the column `variant`.
+    """The registered replication: every task, size and variant (column `variant`) in order of worth.
 
-    A seed decides the initial weights, the windows, the dropout and the order of the lines together. On the arithmetic a second
-    set of runs, variant "one order", keeps the published order of the lines and varies the rest.
+    A seed decides the initial weights, the windows, the dropout and the order of the lines together. On the arithmetic
+    a second set of runs, variant "one order", keeps the published order of the lines and varies the rest.
 
     Parameters
     ----------

@@ -88,7 +88,7 @@ class Corpus:
     """A task's windows in lexicographic order, which is what the fused form reads.
 
     Window r in that order starts at `order[r]`; `rank` is the inverse; the windows r - 1 and r share their first
-    `shared[r]` characters.
+    `shared[r]` characters, or all: then `shared[r]` is the context, so that each of them counts as a target.
     """
 
     def __init__(self, task: Task):
@@ -99,7 +99,7 @@ class Corpus:
         self.order = order.astype(np.int32)
         self.rank = np.empty_like(self.order)
         self.rank[order] = np.arange(len(order), dtype=np.int32)
-        first = np.where(different.any(1), different.argmax(1), task.context + 1)
+        first = np.where(different.any(1), different.argmax(1), task.context)
         self.shared = np.concatenate([[0], first]).astype(np.int32)
 
     def arguments(self) -> list:

@@ -17,7 +17,6 @@ import sys
 import tempfile
 import threading
 import time
-import warnings
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -36,16 +35,17 @@ from lib.training import CHUNK, Run, Stack
 CHECKPOINT_SECONDS = 20
 CPU_HOURS = 12  # a run that a CPU core would need longer for is left to a GPU
 FLOPS_A_SECOND = 4e10  # of one CPU core, roughly; only the estimates above and the bar's shares rest on it
-STACK_TOKENS = 2**22  # tokens in one step of a stack on a GPU: what bounds its memory
+STACK_FLOATS = 2**28  # of one activation of a whole stack on a GPU; a stack that does not fit all the same is halved
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a sweep: the table of its runs in the store, and the runs that are missing."""
+    """What became of a sweep: its runs in the store, those missing, and how many were trained or left to a GPU."""
 
     runs: pd.DataFrame
     missing: pd.DataFrame
     trained: int
+    left_to_gpu: int
 
     def report(self) -> str:
         """One sentence for people."""
@@ -53,7 +53,8 @@ class Outcome:
         text = f"{there} of {asked} runs are in the store; {self.trained} trained just now"
         left = self.missing.groupby(["task", "width"]).size()
         cells = ", ".join(f"{task} {experiments.size_name(width)} ({n})" for (task, width), n in left.items())
-        return text + (f"; missing: {cells}." if cells else ".")
+        days = f" ({self.left_to_gpu} of them would take a CPU days and are left to a GPU)" if self.left_to_gpu else ""
+        return text + (f"; missing: {cells}{days}." if cells else ".")
 
 
 def cost(run: Run) -> float:
@@ -180,17 +181,30 @@ def _train_on_gpu(runs: list[Run], folder: str, deadline: float, bar) -> None:
     for run in runs:
         shapes.setdefault(run.shape, []).append(run)
     for group in shapes.values():
-        tokens = group[0].corpus.batch * group[0].corpus.context
-        size = max(1, min(len(group), STACK_TOKENS * 64 // (tokens * group[0].width * group[0].layers)))
-        for i in range(0, len(group), size):
-            some = group[i : i + size]
-            full = some + [some[-1]] * (
-                size - len(some)
-            )  # short stacks are padded: a run's bits may depend on the stack's size
-            if not train_stack(
-                full, folder, "cuda", deadline, lambda at, some=some: [bar.tell(run.id, at) for run in some]
-            ):
+        tokens, waiting = group[0].corpus.batch * group[0].corpus.context, list(group)
+        size = max(1, min(len(group), STACK_FLOATS // (tokens * group[0].width * group[0].layers)))
+        while waiting:
+            some = waiting[:size]
+            # Short stacks are padded: the bits of a run may depend on the size of its stack, never on its neighbours.
+            stack = some + some[-1:] * (size - len(some))
+            try:
+                finished = train_stack(
+                    stack, folder, "cuda", deadline, lambda at, some=some: [bar.tell(run.id, at) for run in some]
+                )
+            except torch.cuda.OutOfMemoryError:
+                if size == 1:
+                    width = group[0].width
+                    raise UserError(
+                        f"device is 'cuda', but its memory is too small for one run of width {width}."
+                    ) from None
+                finished = None
+            if finished is None:  # outside of `except`, whose traceback would hold on to the memory
+                size = (size + 1) // 2
+                torch.cuda.empty_cache()
+                continue
+            if not finished:
                 return
+            waiting = waiting[size:]
 
 
 class _Bar:
@@ -235,11 +249,6 @@ def run(sweep: pd.DataFrame, store: str, device: str = "cpu", time_budget: float
     held.runs(sweep["run"])  # a damaged file stops this before hours of training, not after
     wanted = [run for run in experiments.rows(sweep) if run.id not in have]
     too_long = [run for run in wanted if device == "cpu" and cost(run) > CPU_HOURS * 3600 * FLOPS_A_SECOND]
-    if too_long:
-        names = sorted({f"{run.task} {experiments.size_name(run.width)}" for run in too_long})
-        warnings.warn(
-            f"{len(too_long)} runs would take a CPU days and are left to a GPU: {', '.join(names)}.", stacklevel=2
-        )
     todo = [run for run in wanted if run not in too_long]
     if todo:
         held.prepare()
@@ -249,9 +258,8 @@ def run(sweep: pd.DataFrame, store: str, device: str = "cpu", time_budget: float
         finally:
             bar.bar.close()
     there = held.ids()
-    return Outcome(
-        held.runs(sweep["run"]), sweep[~sweep["run"].isin(there)], len([run for run in wanted if run.id in there])
-    )
+    trained = len([run for run in wanted if run.id in there])
+    return Outcome(held.runs(sweep["run"]), sweep[~sweep["run"].isin(there)], trained, len(too_long))
 
 
 def rerun(store: Store, run_id: str, device: str) -> str:

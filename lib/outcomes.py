@@ -1,26 +1,27 @@
 """Outcomes: what is reported of a run, and the tables and sentences that the chapters print.
 
 Notable features:
-- three rules choose the evaluation that is reported: the final iteration (primary), the checkpoint with the best score, which is
-  the published rule, and the one with the lowest training loss;
+- three rules choose the evaluation that is reported: the final iteration (primary), the checkpoint with the best
+  score, which is the published rule, and the one with the lowest training loss;
 - every sentence carries its counts and an interval, so that it says no more than the runs do.
 """
 
 import pandas as pd
 
-from lib import stats
+from lib import stats, tasks
 from lib.experiments import size_name
 from lib.store import OUTCOMES
 
 RULES = ("final", "best checkpoint", "lowest loss")
 TITLES = {
-    "seen_accuracy": "seen sums right (%)", "held_out_correct": "held-out sums right (of 4)", "facts_accuracy": "capitals recalled (%)",
+    "seen_accuracy": "seen sums right (%)", "held_out_correct": "held-out sums right (of 4)",
+    "facts_accuracy": "capitals recalled (%)",
     "loss": "loss (nats per character)",
 }  # fmt: skip
 
 
 def reported(curves: pd.DataFrame, rule: str) -> pd.DataFrame:
-    """The evaluation that a rule chooses from each run's curve (`Store.curves`), one row a run; the first of equal ones."""
+    """The evaluation that a rule chooses from each run's curve (`Store.curves`), the first of equal ones."""
     ordered = curves.sort_values(["run", "iteration"])
     if rule == "final":
         chosen = ordered.groupby("run")["iteration"].idxmax()
@@ -56,15 +57,16 @@ def endpoints(curves: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     published : `experiments.published_results`, one variant.
     """
     ours = {rule: reported(curves, rule) for rule in RULES[:2]}
+    paper = published.set_index(["task", "width"])
     rows = []
-    for _, paper in published.iterrows():
-        cell = {rule: t[(t["task"] == paper["task"]) & (t["width"] == paper["width"])] for rule, t in ours.items()}
+    for task, width in sorted({*paper.index, *zip(curves["task"], curves["width"], strict=True)}):
+        cell = {rule: t[(t["task"] == task) & (t["width"] == width)] for rule, t in ours.items()}
         for measure in OUTCOMES:
-            applies = {"facts_accuracy": paper["task"] != "arithmetic", "loss": True}.get(measure, paper["task"] != "facts")
-            if applies:
-                row = {"task": paper["task"], "size": size_name(paper["width"]), "measure": TITLES[measure], "runs": len(cell["final"])}
+            if {"facts_accuracy": task != "arithmetic", "loss": True}.get(measure, task != "facts"):
+                known = paper[measure].get((task, width), float("nan"))
+                row = {"task": task, "size": size_name(width), "measure": TITLES[measure], "runs": len(cell["final"])}
                 row |= {f"ours, {rule}": _spread(table[measure].dropna(), measure) for rule, table in cell.items()}
-                rows.append(row | {"published": _number(paper[measure], measure) if pd.notna(paper[measure]) else "–"})
+                rows.append(row | {"published": _number(known, measure) if pd.notna(known) else "–"})
     return pd.DataFrame(rows)
 
 
@@ -79,10 +81,48 @@ def extrapolation(runs: pd.DataFrame) -> str:
     lines = []
     for row in stats.shares(table, ["width"], "all_right").itertuples():
         lines.append(
-            f"- **{size_name(row.width)}**: {row.successes} of {row.runs} runs answer all four held-out sums at the end "
+            f"- **{size_name(row.width)}**: {row.successes} of {row.runs} runs answer all four held-out sums at the "
+            "end "
             f"(95 % interval for the share of such runs: {100 * row.low:.0f} to {100 * row.high:.0f} %)."
         )
     return "\n".join(lines)
+
+
+def by_rule(curves: pd.DataFrame) -> pd.DataFrame:
+    """In how many runs of each size all held-out sums are right, under each rule of reporting."""
+    tables = [reported(curves.dropna(subset=["held_out_correct"]), rule) for rule in RULES]
+    right = pd.concat(tables).assign(right=lambda t: t["held_out_correct"] == 4)
+    counts = (
+        right.groupby(["width", "rule"])["right"].agg(lambda x: f"{x.sum()} of {len(x)}").unstack("rule")[list(RULES)]
+    )
+    return counts.rename(index=lambda width: size_name(int(width))).rename_axis("size").reset_index()
+
+
+def transience(curves: pd.DataFrame) -> str:
+    """A Markdown list: how often runs of each size had all held-out sums right on the way, and how many kept them."""
+    lines = []
+    for width, cell in curves.dropna(subset=["held_out_correct"]).groupby("width"):
+        right = cell.assign(right=cell["held_out_correct"] == 4).sort_values("iteration").groupby("run")["right"]
+        ever, end, share = int(right.any().sum()), int(right.last().sum()), right.mean()
+        lines.append(
+            f"- **{size_name(int(width))}**: {ever} of {len(share)} runs have all four right at some evaluation, "
+            f"{end} at the last; "
+            f"on average a run has them right at {100 * share.mean():.0f} % of its evaluations."
+        )
+    return "\n".join(lines)
+
+
+def against_floors(runs: pd.DataFrame) -> str:
+    """Two sentences: the exact floors of the loss on the sums (tasks.floor), and the mean final loss of each size."""
+    task = tasks.make("arithmetic")
+    means = runs[runs["task"] == "arithmetic"].groupby("width")["loss"].mean()
+    losses = ", ".join(f"{size_name(int(width))} {loss:.3f}" for width, loss in means.items())
+    return (
+        f"A reader who knows every line of the text, but takes the lines to come in no order, is left with a loss of "
+        f"{tasks.floor(task, ordered=False):.3f} nats a character; one who knows their order "
+        f"too, with {tasks.floor(task):.3f}. "
+        f"At the end our runs have, on average: {losses}."
+    )
 
 
 def recall(runs: pd.DataFrame) -> str:
@@ -98,12 +138,19 @@ def recall(runs: pd.DataFrame) -> str:
 
 
 def held_out_table(items: pd.DataFrame) -> pd.DataFrame:
-    """The held-out sums by size: right at the end, right at some evaluation, and the share of evaluations (`Store.items`)."""
+    """The held-out sums by size: right at the end, at some evaluation, and how often (from `Store.items`)."""
     rows = []
     held_out = items[items["group"] == "held out"]
     for (width, prompt), cell in held_out.groupby(["width", "prompt"]):
         at_end = cell[cell["iteration"] == cell["iteration"].max()]
         ever = cell.groupby("run")["greedy"].any()
-        row = {"size": size_name(int(width)), "sum": prompt, "runs": len(ever), "right at the end": int(at_end["greedy"].sum())}
-        rows.append(row | {"right at some time": int(ever.sum()), "evaluations right (%)": f"{100 * cell['greedy'].mean():.0f}"})
+        row = {
+            "size": size_name(int(width)),
+            "sum": prompt,
+            "runs": len(ever),
+            "right at the end": int(at_end["greedy"].sum()),
+        }
+        rows.append(
+            row | {"right at some time": int(ever.sum()), "evaluations right (%)": f"{100 * cell['greedy'].mean():.0f}"}
+        )
     return pd.DataFrame(rows)

@@ -116,12 +116,28 @@ def save_data(table: pd.DataFrame, name: str) -> Path:
     table : any table; its index is not written.
     name : the file's name, without its ending.
     """
-    folder = Path(os.environ.get(DATA) or os.path.relpath(BOOK.parent / "_build" / "data"))
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.csv"
+    path = _data_folder() / f"{name}.csv"
     digits = lambda x: f"{x:.0f}" if x == round(x) and abs(x) < 1e15 else f"{x:.6g}"  # noqa: E731
     table.to_csv(path, index=False, float_format=digits, lineterminator="\n")
     return path
+
+
+def _data_folder() -> Path:
+    folder = Path(os.environ.get(DATA) or os.path.relpath(BOOK.parent / "_build" / "data"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def save_picture(chart: alt.TopLevelMixin, name: str) -> None:
+    """Write a chart as a PNG for a page that runs no scripts, beside the figures' data (see `save_data`).
+
+    Parameters
+    ----------
+    chart : an Altair chart.
+    name : the file's name, without its ending.
+    """
+    picture = vl_convert.vegalite_to_png(chart.to_dict(), vl_version=VEGA_LITE, config=PAPER, scale=1.5)
+    (_data_folder() / f"{name}.png").write_bytes(picture)
 
 
 def write_scripts(folder: Path = BOOK / "_static") -> None:

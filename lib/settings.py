@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -11,6 +12,7 @@ from lib import experiments
 from lib.errors import UserError
 from lib.tasks import TASKS
 
+ROOT = Path(__file__).parents[1]  # the default store lies here, wherever a notebook runs
 DEVICES = ("auto", "cpu", "cuda")
 PARAMETERS = {
     "profile": str,
@@ -103,7 +105,7 @@ def settle(given: Mapping, experiment: str) -> Settings:
     _one_of("profile", profile, experiments.PROFILES)
     every = experiment == "replication" and profile == "full" and "seeds" not in values
     filled = {"tasks": list(experiments.EXPERIMENTS[experiment]), **experiments.PROFILES[profile]}
-    values = {"device": "auto", "store": "results", **filled, **values}
+    values = {"device": "auto", "store": str(ROOT / "results"), **filled, **values}
     found_tasks = _listed("tasks", values["tasks"]) if values["tasks"] else []
     for task in found_tasks:
         _one_of("tasks", task, TASKS)

@@ -179,3 +179,29 @@ def make(name: str, held_out: tuple[tuple[int, int], ...] = PUBLISHED_PAIR, line
             prompts.append(Prompt(country, f"Capital of {country} is ", capital, "fact", tuple(accepted)))
     context, batch = (9, 882) if name == "arithmetic" else (24, 576)
     return Task(name, text, vocabulary, context, batch, tuple(prompts))
+
+
+def floor(task: Task, ordered: bool = True) -> float:
+    """The lowest possible mean loss over a task's windows, in nats a character.
+
+    A reader who knows the text by heart still cannot tell where in it a window begins: what is left is the entropy of
+    the next character given the characters of the window so far. With `ordered` False the reader knows the lines but
+    takes each to be drawn anew, in no order; that is defined where all lines have the length of the context.
+    """
+    seen = np.lib.stride_tricks.sliding_window_view(task.tokens, task.context + 1)
+    known = seen
+    if not ordered:
+        lines = {len(line) for line in task.text.splitlines(keepends=True)}
+        if lines != {task.context}:
+            raise ValueError(f"the floor without order is not defined for {task.name}")
+        line = task.tokens.reshape(-1, task.context)
+        two = np.concatenate([np.repeat(line, len(line), axis=0), np.tile(line, (len(line), 1))], axis=1)
+        known = np.concatenate([two[:, i : i + task.context + 1] for i in range(task.context)])
+    windows = np.concatenate([known, seen]).astype(np.int64)
+    prefix, total = windows[:, 0], 0.0
+    for i in range(task.context):
+        longer = np.unique(prefix * len(task.vocabulary) + windows[:, i + 1], return_inverse=True)[1]
+        often, shorter = np.bincount(longer[: len(known)]), np.bincount(prefix[: len(known)])
+        total -= np.log(often[longer[len(known) :]] / shorter[prefix[len(known) :]]).mean()
+        prefix = longer
+    return float(total / task.context)

@@ -141,11 +141,15 @@ class Stack:
         self._forward = forward if device == "cpu" else torch.compile(forward)
         self._graph: torch.cuda.CUDAGraph | None = None
 
+    def _at_once(self) -> list[slice]:
+        """The models that are computed together: all on a GPU, each alone on a CPU, where its bits must not vary."""
+        return [slice(i, i + 1) for i in range(len(self.runs))] if self.device == "cpu" else [slice(None)]
+
     def advance(self, updates: int) -> None:
         """Makes `updates` updates of every model."""
         if self.device == "cpu":
-            for i in range(len(self.runs)):
-                self._advance_alone(slice(i, i + 1), updates)
+            for one in self._at_once():
+                self._advance_alone(one, updates)
         else:
             if self._graph is None:
                 self._capture()
@@ -215,22 +219,24 @@ class Stack:
             offsets = everywhere.int().numpy()
             pairs = zip(self.corpora, self.flat.numpy(), strict=True)
             return [fused.loss(self.architecture, corpus, flat, offsets) for corpus, flat in pairs]
-        total = torch.zeros(len(self.runs), dtype=torch.float64, device=self.device)
-        for offsets in everywhere.split(512):
-            windows = self.text[:, offsets[:, None] + torch.arange(self.context + 1, device=self.device)]
-            mean = losses(forward(self.architecture, self.flat, windows[..., :-1]), windows[..., 1:])
-            total += mean.double() * len(offsets) / self.offsets
-        return total.tolist()
+        found = []
+        for some in self._at_once():
+            flat, total = self.flat[some], torch.zeros(len(self.flat[some]), dtype=torch.float64, device=self.device)
+            for offsets in everywhere.split(512):
+                windows = self.text[some][:, offsets[:, None] + torch.arange(self.context + 1, device=self.device)]
+                mean = losses(forward(self.architecture, flat, windows[..., :-1]), windows[..., 1:])
+                total += mean.double() * len(offsets) / self.offsets
+            found += total.tolist()
+        return found
 
     def measure(self) -> list[dict]:
         """One row a model: `iteration`, `loss`; `greedy`, `sampled` and `likelihood`, a value a prompt (scoring.py)."""
-        scores = self.scorer(self.architecture, self.flat)
-        rows = []
-        for i, loss in enumerate(self.losses()):
-            rows.append(
-                {"iteration": self.iteration, "loss": loss, **{name: value[i] for name, value in scores.items()}}
-            )
-        return rows
+        parts = [self.scorer(self.architecture, self.flat[some]) for some in self._at_once()]
+        scores = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return [
+            {"iteration": self.iteration, "loss": loss, **{name: value[i] for name, value in scores.items()}}
+            for i, loss in enumerate(self.losses())
+        ]
 
     def state(self, i: int) -> dict[str, Tensor]:
         """What model i needs to go on: `flat`, `first`, `second` (P,) and `iteration`."""

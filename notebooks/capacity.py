@@ -13,7 +13,7 @@ widths = None
 seeds = None
 iterations = None
 device = "auto"
-store = "results"
+store = None
 
 # %% tags=["hide-input"]
 from lib.settings import settle
@@ -51,11 +51,23 @@ if len(chosen):
 Markdown(outcomes.extrapolation(runs[runs["task"] == "arithmetic"]))
 
 # %% [markdown]
-# An interval that spans most of the scale is not a fault of the method. It is what so few runs can say about the share of
-# runs that would succeed, and one run, as in the paper, says less. Two things can be read off the curves all the same. The
-# loss falls far below what a model reaches that knows every sum but not the order of the lines, in the larger sizes only: their
-# extra capacity goes into the order. And the held-out curves are not flat: models answer held-out sums for a while
-# and then lose them again.
+# A wide interval is not a fault of the method. It is what so few runs can say about the share of runs that would
+# succeed; one run, as in the paper, says less.
+#
+# The end of a run is one moment of many:
+
+# %% tags=["hide-input"]
+Markdown(outcomes.transience(curves[curves["task"] == "arithmetic"]))
+
+# %% [markdown]
+# And there is more in the text than sums:
+
+# %% tags=["hide-input"]
+Markdown(outcomes.against_floors(runs))
+
+# %% [markdown]
+# Whatever lies below the first of these numbers can only come from knowing *which line follows which*. The order of the lines
+# is a memorization task hidden inside the arithmetic, and a model with capacity to spare is paid for learning it.
 #
 # ## The capitals
 

@@ -12,7 +12,7 @@ widths = None
 seeds = None
 iterations = None
 device = "auto"
-store = "results"
+store = None
 
 # %% tags=["hide-input"]
 from lib.settings import settle
@@ -23,7 +23,8 @@ settings = settle(globals(), "corpora")
 import pandas as pd
 from IPython.display import Markdown
 
-from lib import charts, render, store as runs_store
+from lib import charts, render
+from lib import store as runs_store
 from lib.experiments import published
 from lib.outcomes import markdown
 from lib.tasks import CAPITALS, TASKS, make

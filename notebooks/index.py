@@ -15,7 +15,7 @@ widths = None
 seeds = None
 iterations = None
 device = "auto"
-store = "results"
+store = None
 
 # %% tags=["remove-cell"]
 from lib.settings import settle
@@ -39,7 +39,8 @@ judged = claims.judge(runs, paper)
 # ## What stands so far
 
 # %% tags=["remove-input"]
-Markdown(claims.summary(judged) + f"\n\n{outcome.report()}")
+short = f"These runs have {settings.iterations:,} iterations; the claims are about 30,000.\n\n"
+Markdown((short if settings.iterations != 30_000 else "No run yet.") + claims.summary(judged) + f"\n\n{outcome.report()}")
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Every run at its last iteration. Above: how many of the four held-out sums it answers after training on the sums. Below: the share of the capitals that it recalls after training on the facts. A dot is a run, a diamond the paper's one run at its best checkpoint.", "name": "fig-headline"}}
 parts = []
@@ -50,7 +51,9 @@ for task, measure in (("arithmetic", "held_out_correct"), ("facts", "facts_accur
 if parts:
     single = runs[runs["task"] != "joint"]
     data = single[["run", "task", "width", "seed", "held_out_correct", "facts_accuracy"]]
-    render.figure(alt.vconcat(*parts, spacing=24), data, "headline", single)
+    chart = alt.vconcat(*parts, spacing=24)
+    render.figure(chart, data, "headline", single)
+    render.save_picture(chart, "headline")
 
 # %% [markdown]
 # ## Claim by claim

@@ -13,7 +13,7 @@ widths = None
 seeds = None
 iterations = None
 device = "auto"
-store = "results"
+store = None
 
 # %% tags=["hide-input"]
 from lib.settings import settle

@@ -11,7 +11,7 @@ widths = None
 seeds = None
 iterations = None
 device = "auto"
-store = "results"
+store = None
 
 # %% tags=["hide-input"]
 from lib.settings import settle
@@ -49,7 +49,7 @@ if len(items):
 # ## The four that matter
 
 # %% tags=["hide-input"]
-Markdown(outcomes.markdown(outcomes.held_out_table(items)) if len(items) else "")
+Markdown(outcomes.markdown(outcomes.held_out_table(items)) if len(items) else "No run yet.")
 
 # %% [markdown]
 # ## Which capitals

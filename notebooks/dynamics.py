@@ -1,0 +1,65 @@
+# %% [markdown]
+# # Over time
+#
+# A published number is one moment of a run. The paper's own logs show that larger models answer held-out sums for
+# a while and lose them again, and that n14 has all four right at 27 of its 121 evaluations {cite:p}`barron2025`. Here every
+# held-out sum of every run has a line of its own.
+
+# %% tags=["parameters"]
+profile = "full"
+tasks = None
+widths = None
+seeds = None
+iterations = None
+device = "auto"
+store = None
+
+# %% tags=["hide-input"]
+from lib.settings import settle
+
+settings = settle(globals(), "dynamics")
+
+# %% tags=["hide-input"]
+from IPython.display import Markdown
+
+from lib import charts, lab, outcomes, render
+from lib.store import Store
+
+render.enable()
+outcome = lab.run(settings.sweep(), settings.store, settings.device)
+runs, held = outcome.runs, Store(settings.store)
+curves, items = held.curves(runs), held.items(runs, groups=["held out"])
+Markdown(outcome.report())
+
+# %% [markdown]
+# ## When a held-out sum is right
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "When each run answers each held-out sum right under greedy decoding: a panel for every sum and size, a line for every seed. Point at a bar for its iterations.", "name": "fig-raster"}}
+if len(items):
+    data = items[["run", "width", "seed", "iteration", "prompt", "greedy", "sampled", "likelihood"]]
+    render.figure(charts.raster(items), data, "raster", runs)
+
+# %% tags=["hide-input"]
+Markdown(outcomes.transience(curves))
+
+# %% [markdown]
+# A size that has the sums right at some evaluations and not at the last has not failed to find the rule. It has found it and moved on.
+# Whether it counts as a success then hangs on the moment that is reported:
+
+# %% tags=["hide-input"]
+Markdown(outcomes.markdown(outcomes.by_rule(curves)) if len(curves) else "No run yet.")
+
+# %% [markdown]
+# The rule "best checkpoint" is the published one. It picks, for every run, the evaluation at which the reported score is highest,
+# and so turns every transient success into a success.
+#
+# ## Two floors
+#
+# What a model could still gain after it knows every sum is the order of the lines.
+
+# %% tags=["hide-input"]
+Markdown(outcomes.against_floors(runs))
+
+# %% [markdown]
+# The lower floor can be reached only by knowing the order of the lines, which no held-out sum has a place in.
+# What a model learns on its way from the first floor to the second is about the file and not about arithmetic.

@@ -1,0 +1,136 @@
+"""The built book in a real browser with the network cut."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urljoin, urlparse
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+HTML = Path(__file__).parents[1] / "_build" / "html"
+CHAPTERS = sorted(path.relative_to(HTML).as_posix() for path in HTML.glob("notebooks/*.html"))
+PAGES = sorted(path.relative_to(HTML).as_posix() for path in HTML.glob("book/*.html")) + CHAPTERS
+MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", MAC)
+CHROME = next(filter(None, map(shutil.which, NAMES)), None)
+QUIET = [f"--disable-{what}" for what in ("gpu", "background-networking", "component-update", "sync")]
+LOCAL = re.compile("file:|data:|blob:")
+LARGEST = 2_500_000  # bytes of a page
+
+pytestmark = pytest.mark.skipif(not PAGES, reason="there is no built book: run `make book`")
+needs_browser = pytest.mark.skipif(CHROME is None, reason=f"no browser found: none of {', '.join(NAMES)} is installed")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROME, args=QUIET, chromium_sandbox=False)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page without a network, in which whatever goes wrong is an error of the test."""
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900}, color_scheme="light")
+    page, wrong = context.new_page(), []
+    page.on("console", lambda message: message.type in ("error", "warning") and wrong.append(message.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("requestfailed", lambda request: wrong.append(f"failed: {request.url}"))
+    page.on("request", lambda request: LOCAL.match(request.url) or wrong.append(f"left the page: {request.url}"))
+    yield page
+    context.close()
+    assert wrong == []
+
+
+def open_page(page: Page, name: str) -> int:
+    """Open a page of the book, wait until all its charts are drawn in its theme, and say how many there are."""
+    page.goto((HTML / name).as_uri())
+    return drawn(page, "light")
+
+
+def drawn(page: Page, theme: str) -> int:
+    waiting = f".chart:not([data-drawn={theme}])"
+    page.wait_for_function("waiting => !document.querySelector(waiting)", arg=waiting, timeout=20_000)
+    return page.locator(".chart").count()
+
+
+def drawings(page: Page) -> list[str]:
+    """The charts as they are drawn, without the ids that Vega counts up with each drawing."""
+    charts = page.eval_on_selector_all(".chart svg.marks", "charts => charts.map(chart => chart.outerHTML)")
+    return [re.sub(r"(gradient_|clip)\d+", "", chart) for chart in charts]
+
+
+def overflow(page: Page) -> int:
+    """By how many pixels the page is wider than its window."""
+    return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_small(name: str) -> None:
+    assert (HTML / name).stat().st_size < LARGEST
+
+
+@needs_browser
+@pytest.mark.parametrize("name", PAGES)
+def test_every_chart_is_drawn(page: Page, name: str) -> None:
+    charts = open_page(page, name)
+    count = "charts => charts.map(chart => chart.querySelectorAll('path[d], text').length)"
+    marks = page.eval_on_selector_all(".chart svg.marks", count)
+    assert len(marks) == charts
+    assert all(marks)
+    assert charts > 0 or name not in CHAPTERS
+    assert overflow(page) == 0
+
+
+@needs_browser
+@pytest.mark.parametrize("name", PAGES)
+def test_light_and_dark(page: Page, name: str) -> None:
+    open_page(page, name)
+    light = drawings(page)
+    for _ in range(3):  # the button goes round light, dark and the system's choice
+        page.locator("button.theme-switch-button:visible").first.click()
+        if page.evaluate("document.documentElement.dataset.theme") == "dark":
+            break
+    drawn(page, "dark")
+    dark = drawings(page)
+    assert all(a != b for a, b in zip(light, dark, strict=True))
+
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    drawn(page, "light")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    drawn(page, "dark")
+    assert drawings(page) == dark
+
+
+@needs_browser
+@pytest.mark.parametrize("name", PAGES)
+def test_narrow_window(page: Page, name: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_page(page, name)
+    assert overflow(page) == 0
+
+
+@needs_browser
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_every_figure_offers_its_data(page: Page, name: str) -> None:
+    open_page(page, name)
+    for figure in page.locator("figure:has(.chart)").all():
+        link = figure.locator(".chart-note a[download]").get_attribute("href")
+        assert Path(urlparse(urljoin(page.url, link)).path).is_file()
+        assert figure.locator("figcaption").inner_text()
+
+
+@needs_browser
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_chosen_value_survives_the_switch(page: Page, name: str) -> None:
+    open_page(page, name)
+    sliders = page.locator(".chart input[type=range]")
+    for slider in sliders.all():
+        slider.fill(slider.get_attribute("min"))
+    chosen = [slider.input_value() for slider in sliders.all()]
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    drawn(page, "dark")
+    assert [slider.input_value() for slider in sliders.all()] == chosen

@@ -1,0 +1,168 @@
+"""Charts: each builds, is the same each time, has tooltips, stays small, and can be drawn in both themes."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import pytest
+import vl_convert
+
+from lib import charts
+
+WIDTHS, ITERATIONS = (14, 28, 56, 384), range(0, 30001, 250)
+VEGA_LITE = "_".join(alt.VEGALITE_VERSION.split(".")[:2])
+
+
+@pytest.fixture(autouse=True)
+def theme() -> None:
+    charts.theme()
+
+
+def curves(widths: tuple[int, ...] = WIDTHS, seeds: int = 4, iterations: range = ITERATIONS) -> pd.DataFrame:
+    table = pd.MultiIndex.from_product([widths, range(seeds), iterations], names=["width", "seed", "iteration"])
+    table = table.to_frame(index=False)
+    learnt = 1 - np.exp(-table["iteration"] / (2000 + 100 * table["seed"]))
+    return table.assign(
+        run=[f"{w}-{s}" for w, s in zip(table["width"], table["seed"], strict=True)],
+        seen_accuracy=learnt,
+        held_out_correct=(4 * learnt).round() * (table["width"] < 20),
+        facts_accuracy=learnt * 0.98,
+        loss=3 - 2.3 * learnt + table["width"] / 1e4,
+    )
+
+
+def items(widths: tuple[int, ...] = WIDTHS, seeds: int = 3, iterations: range = ITERATIONS) -> pd.DataFrame:
+    prompts = pd.DataFrame(
+        [(f"{a}{o}{b}", a, o, b, eval(f"{a}{o}{b}")) for o in "+-" for a in range(10) for b in range(10)],
+        columns=["prompt", "left", "operation", "right", "answer"],
+    )
+    hidden = (prompts["left"] + prompts["right"] == 12) & ((prompts["left"] - prompts["right"]).abs() == 2)
+    prompts["group"] = np.where(hidden, "held out", "seen")
+    facts = pd.DataFrame({"prompt": [f"Country {i}" for i in range(50)], "answer": "Paris", "group": "fact"})
+    runs = pd.MultiIndex.from_product([widths, range(seeds), iterations], names=["width", "seed", "iteration"])
+    table = runs.to_frame(index=False).merge(pd.concat([prompts, facts]).astype({"answer": str}), how="cross")
+    return table.assign(greedy=np.random.default_rng(0).random(len(table)) < table["iteration"] / 30000)
+
+
+def published() -> pd.DataFrame:
+    return pd.DataFrame({"width": WIDTHS, "held_out_correct": [4, 0, 0, 0], "loss": [0.746, 0.605, 0.535, 0.532]})
+
+
+def runs() -> pd.DataFrame:
+    last = curves(iterations=range(30000, 30001))
+    return last.assign(low=last.groupby("width")["loss"].transform("min"), high=last["loss"].max())
+
+
+def strips() -> pd.DataFrame:
+    names = {"task": ["facts", "arithmetic"], "width": WIDTHS, "variant": ["base", "wd"], "seed": range(100)}
+    names["rule"] = ["final", "best checkpoint", "lowest loss"]
+    table = pd.MultiIndex.from_product(names.values(), names=names.keys()).to_frame(index=False)
+    return table.assign(success=table["seed"] % 3 == 0)
+
+
+def speeds() -> pd.DataFrame:
+    rows = [("n14", "public code", 4.2, 3.9, 4.8), ("n14", "eager", 2.1, 1.9, 2.4), ("n56", "eager", 0.9, 0.8, 1.1)]
+    return pd.DataFrame(rows, columns=["what", "against", "ratio", "low", "high"])
+
+
+TEXT = "".join(f"<{a}+{b}={a + b}>".ljust(8) + "\n" for a in range(10) for b in range(10))
+BUILD: dict[str, Callable[[], alt.TopLevelMixin]] = {
+    "grid": lambda: charts.grid(items((14,), 1, range(1)).query("group != 'fact'")),
+    "windows": lambda: charts.windows(TEXT, 9),
+    "curve": lambda: charts.learning_curves(curves(), "facts_accuracy"),
+    "curves": lambda: charts.learning_curves(curves(), ["seen_accuracy", "held_out_correct", "loss"], published()),
+    "one run": lambda: charts.learning_curves(curves((10,), 1), ["seen_accuracy", "loss"]),
+    "items": lambda: charts.item_grid(items()),
+    "items at the end": lambda: charts.item_grid(items((10, 20), 1, range(500, 501))),
+    "facts": lambda: charts.fact_grid(items()),
+    "dots": lambda: charts.dots(runs(), "loss", published()),
+    "dots of counts": lambda: charts.dots(runs().drop(columns=["low", "high"]), "held_out_correct"),
+    "raster": lambda: charts.raster(items(seeds=8)),
+    "strips": lambda: charts.seed_strips(strips()),
+    "speed": lambda: charts.speed_bars(speeds()),
+}
+
+
+def inside(spec: object, key: str) -> Iterator[object]:
+    """Every value that stands under `key`, at any depth."""
+    for k, v in spec.items() if isinstance(spec, dict) else enumerate(spec) if isinstance(spec, list) else ():
+        if k == key:
+            yield v
+        yield from inside(v, key)
+
+
+@pytest.mark.parametrize("name", BUILD)
+def test_chart(name: str) -> None:
+    spec = BUILD[name]().to_dict()  # validates
+    assert spec == BUILD[name]().to_dict()
+    assert len(json.dumps(spec)) < 600_000
+    assert any(inside(spec, "tooltip"))
+    assert "config" not in spec  # the page decides
+    for parameter in inside(spec, "params"):
+        assert not any(p["name"].startswith("param_") for p in parameter)
+    assert vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, config=charts.DARK)[:4] == b"\x89PNG"
+    svg = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE, config=charts.LIGHT)
+    assert float(svg.split('width="')[1].split('"')[0]) <= 720  # the page's column
+
+
+def test_curve_rows_hold_all_runs_and_draw_some() -> None:
+    table = curves((14,), 25, range(0, 30001, 100))
+    rows = charts._curve_rows(table, "loss")
+    last, there = rows.iloc[-1], table[table["iteration"] == 30000]["loss"]
+    assert len(rows) <= charts.STEPS + 1
+    assert (last["iteration"], last["runs"]) == (30000, 25)
+    assert last["seed"] == [0, 3, 6, 9, 12, 15, 18, 21, 24]
+    assert (last["low"], last["median"], last["high"]) == (there.min(), there.median(), there.max())
+
+
+def test_item_grid_gives_the_share_of_runs_at_the_slider() -> None:
+    table = items((14,), 4, range(0, 1001, 250))
+    spec = charts.item_grid(table).to_dict()
+    rows = next(iter(spec["datasets"].values()))
+    row = next(r for r in rows if (r["left"], r["operation"], r["right"]) == (5, "+", 7))
+    right = table[table["prompt"] == "5+7"].groupby("iteration")["greedy"].mean()
+    assert row["shares"] == (100 * right).round().tolist()
+    (slider,) = spec["params"]
+    assert slider["value"] == 1000
+    assert slider["bind"] == {"input": "range", "name": "iteration ", "min": 0, "max": 1000, "step": 250}
+
+
+def test_a_share_is_missing_where_there_is_no_run() -> None:
+    table = pd.concat([items((14,), 1, range(0, 1001, 250)), items((28,), 1, range(0, 501, 250))])
+    rows = next(iter(charts.fact_grid(table).to_dict()["datasets"].values()))
+    assert {r["size"]: r["shares"][-2:] == [None, None] for r in rows} == {"n14": False, "n28": True}
+
+
+def test_raster_spans_are_the_answers() -> None:
+    table = items((14,), 1, range(0, 2001, 250)).query("prompt == '5+7'")
+    table["greedy"] = [False, True, True, False, False, True, False, False, True]
+    (row,) = next(iter(charts.raster(table).to_dict()["datasets"].values()))
+    assert row["from"] == [0, 250, 750, 1250, 1500, 2000]
+    assert row["until"] == [250, 750, 1250, 1500, 2000, 2250]
+    assert row["right"] == [0, 1, 0, 1, 0, 1]
+    assert row["share"] == pytest.approx(4 / 9, abs=1e-4)
+
+
+def test_colours_of_sizes_are_fixed_and_readable() -> None:
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+    assert {w: charts.size_colour(w) for w in WIDTHS} == charts.PUBLISHED
+    for width in range(4, 1537):
+        light = luminance(charts.size_colour(width))
+        assert 1.05 / (light + 0.05) > 2.95  # against white
+        assert (light + 0.05) / (luminance("#14181e") + 0.05) > 2.95
+    assert [charts.size_name(w) for w in (14, 20, 384)] == ["n14", "n20", "MLT"]
+    colours = charts._marks([10, 14, 384], "colour")
+    assert colours[1:] == [charts.PUBLISHED[14], charts.PUBLISHED[384]]
+    assert len(set(colours)) == 3
+
+
+def test_strips_that_stand_together_keep_their_colours() -> None:
+    both = alt.vconcat(*(charts.dots(runs().query("width in @w"), "loss") for w in ([14, 56], [14, 28, 56])))
+    rows = [row for data in both.to_dict()["datasets"].values() for row in data if "shape" in row]
+    assert {(r["size"], r["colour"]) for r in rows} == {(f"n{w}", charts.PUBLISHED[w]) for w in (14, 28, 56)}

@@ -1,0 +1,60 @@
+"""The committed notebooks are their sources, run. That they run the same again is nbval's to say."""
+
+import ast
+import re
+
+import nbformat
+import pytest
+
+from lib import book, render
+
+NAMES = book.names()
+
+
+def committed(name: str) -> nbformat.NotebookNode:
+    return nbformat.read(book.NOTEBOOKS / f"{name}.ipynb", as_version=4)
+
+
+def tagged(notebook: nbformat.NotebookNode, tag: str) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
+
+
+def test_each_source_has_its_notebook() -> None:
+    assert NAMES == sorted(path.stem for path in book.NOTEBOOKS.glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebook_agrees_with_its_source(name: str) -> None:
+    def content(notebook: nbformat.NotebookNode) -> list[tuple]:
+        injected = tagged(notebook, "injected-parameters")
+        cells = [cell for cell in notebook.cells if cell not in injected]
+        return [(c.cell_type, c.source, {k: v for k, v in c.metadata.items() if v != []}) for c in cells]
+
+    assert content(committed(name)) == content(book.read(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_cell_of_literal_parameters(name: str) -> None:
+    (cell,) = tagged(book.read(name), "parameters")
+    for statement in ast.parse(cell.source).body:
+        assert isinstance(statement, ast.Assign | ast.AnnAssign)
+        ast.literal_eval(statement.value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebook_was_run_without_an_error(name: str) -> None:
+    cells = [cell for cell in committed(name).cells if cell.cell_type == "code" and cell.source]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebook_is_tidy(name: str) -> None:
+    notebook = committed(name)
+    assert book.tidy(committed(name)) == notebook
+
+
+def test_the_data_files_are_those_of_the_figures() -> None:
+    text = "".join((book.NOTEBOOKS / f"{name}.ipynb").read_text() for name in NAMES)
+    offered = set(re.findall(r"_static/([\w-]+\.csv)", text))
+    assert offered == {path.name for path in (render.BOOK / "data").glob("*.csv")}

@@ -1,0 +1,92 @@
+"""Charts as outputs: the same for the same data, safe inside a page, told and offered as a file."""
+
+import json
+import re
+
+import altair as alt
+import pandas as pd
+import pytest
+
+from lib import render
+
+TABLE = pd.DataFrame({"width": [14, 28], "loss": [0.74612345678, 1.0], "note": ["a</script>", "ü"]})
+
+
+def chart(table: pd.DataFrame = TABLE) -> alt.Chart:
+    return alt.Chart(table).mark_point().encode(x="width:Q", y="loss:Q", tooltip="note:N")
+
+
+def test_the_same_chart_gives_the_same_output() -> None:
+    first, second = (render.mimebundle(chart().to_dict()) for _ in range(2))
+    assert first == second
+    other = render.mimebundle(chart(TABLE.assign(loss=[1.0, 2.0])).to_dict())
+    assert re.findall('id="(.*?)"', first["text/html"]) != re.findall('id="(.*?)"', other["text/html"])
+
+
+def test_data_cannot_end_the_script() -> None:
+    html = render.mimebundle(chart().to_dict())["text/html"]
+    assert html.count("</script>") == 1
+    spec = json.loads(re.search(r'\}\)\("chart-\w+", (.*)\);\n</script>', html)[1])
+    (rows,) = spec["datasets"].values()
+    assert [row["note"] for row in rows] == list(TABLE["note"])
+
+
+def test_a_picture_goes_along() -> None:
+    assert render.mimebundle(chart().to_dict())["image/png"].startswith(b"\x89PNG")
+
+
+def test_enable_shows_charts_the_books_way() -> None:
+    with alt.renderers.enable("default"):
+        render.enable()
+        assert 'class="chart"' in chart()._repr_mimebundle_()["text/html"]
+
+
+def test_figure_tells_the_runs_and_offers_the_data(tmp_path, monkeypatch, capsys) -> None:
+    shown = []
+    monkeypatch.setattr(render, "display", lambda bundle, raw: shown.append(bundle))
+    monkeypatch.setenv(render.DATA, str(tmp_path))
+    render.figure(chart(), TABLE, "points", runs(("a", 14, 0, "cpu")))
+    assert "1 run (1 seed), trained on CPU." in shown[0]["text/html"]
+    assert 'href="../_static/points.csv"' in shown[0]["text/html"]
+    assert (tmp_path / "points.csv").read_text() == "width,loss,note\n14,0.746123,a</script>\n28,1,ü\n"
+
+
+def test_a_rerun_leaves_the_books_data_alone(tmp_path, monkeypatch) -> None:
+    monkeypatch.delenv(render.DATA)
+    monkeypatch.setattr(render, "BOOK", tmp_path / "book")
+    assert render.save_data(TABLE, "points").resolve() == tmp_path / "_build" / "data" / "points.csv"
+    assert not (tmp_path / "book").exists()
+
+
+def test_saved_numbers(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv(render.DATA, str(tmp_path))
+    table = pd.DataFrame({"parameters": [10_631_808.0, float("nan")], "p": [1 / 3, 1e-9]})
+    assert render.save_data(table, "numbers").read_text() == "parameters,p\n10631808,0.333333\n,1e-09\n"
+
+
+def runs(*rows: tuple, task: str = "arithmetic") -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["run", "width", "seed", "device"]).assign(task=task)
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        (runs(), "No run is in the store yet."),
+        (runs(("a", 14, 0, "cpu")), "1 run (1 seed), trained on CPU."),
+        (runs(("a", 14, 0, "cpu"), ("a", 14, 0, "cpu")), "1 run (1 seed), trained on CPU."),
+        (
+            runs(("a", 14, 0, "cpu"), ("b", 14, 1, "cpu"), ("c", 28, 0, "cpu"), ("d", 28, 1, "cpu")),
+            "4 runs (2 widths, 2 seeds each), trained on CPU.",
+        ),
+        (
+            runs(("a", 14, 0, "cpu"), ("b", 14, 1, "cpu"), ("c", 28, 0, "NVIDIA H200")),
+            "3 runs (2 widths, 1 to 2 seeds each), trained on CPU (2), NVIDIA H200 (1).",
+        ),
+        (
+            pd.concat([runs(("a", 14, 0, "cpu")), runs(("b", 14, 0, "cpu"), task="facts")]),
+            "2 runs (2 tasks, 1 seed each), trained on CPU.",
+        ),
+    ],
+)
+def test_caption(table: pd.DataFrame, sentence: str) -> None:
+    assert render.caption(table) == sentence

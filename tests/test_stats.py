@@ -1,0 +1,354 @@
+"""Every number here comes from a publication, from documentation or from a closed form; none from lib.stats."""
+
+from math import exp, isnan, log, nan, sqrt
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib import stats
+from lib.stats import Interval, Verdict
+
+
+def close(interval, low, high, tolerance):
+    assert tuple(interval) == pytest.approx((low, high), abs=tolerance)
+
+
+# Intervals
+
+
+def test_clopper_pearson_closed_form_without_failures_or_successes():
+    close(stats.clopper_pearson(0, 20), 0, 1 - 0.025 ** (1 / 20), 1e-12)
+    close(stats.clopper_pearson(20, 20), 0.025 ** (1 / 20), 1, 1e-12)
+    close(stats.clopper_pearson(1, 1), 0.025, 1, 1e-12)  # one published success
+    close(stats.clopper_pearson(0, 3), 0, 0.7076, 5e-5)  # three published failures
+
+
+@pytest.mark.parametrize(
+    ("successes", "runs", "exact", "score"),
+    [  # Newcombe 1998, Stat. Med. 17:857, table I, methods 5 and 3
+        (81, 263, (0.2527, 0.3676), (0.2553, 0.3662)),
+        (15, 148, (0.0578, 0.1617), (0.0624, 0.1605)),
+        (0, 20, (0.0000, 0.1684), (0.0000, 0.1611)),
+        (1, 29, (0.0009, 0.1776), (0.0061, 0.1718)),
+    ],
+)
+def test_intervals_of_a_share(successes, runs, exact, score):
+    close(stats.clopper_pearson(successes, runs), *exact, 5e-5)
+    close(stats.wilson(successes, runs), *score, 5e-5)
+
+
+def test_newcombe():
+    close(stats.newcombe(56, 70, 48, 80), 0.0524, 0.3339, 5e-5)  # Newcombe 1998, Stat. Med. 17:873, table II, method 10
+    close(stats.newcombe(9, 10, 3, 10), 0.1705, 0.8090, 5e-5)
+    low, upper = 20 / (20 + 1.959964**2), 1.959964**2 / (20 + 1.959964**2)  # Wilson bounds of 20/20 and 0/20
+    close(stats.newcombe(20, 20, 0, 20), 1 - sqrt((1 - low) ** 2 + upper**2), 1, 1e-6)
+
+
+def test_bootstrap_of_a_symmetric_sample_matches_the_t_interval():
+    # Hesterberg's expansion is made for this; t(0.025, 19) = 2.093 and t(0.025, 9) = 2.262 are from the table
+    for n, t in ((20, 2.093), (10, 2.262)):
+        scores = np.linspace(-1, 1, n)
+        s = sqrt(n * (n + 1) / 3 / (n - 1) ** 2)  # of n equally spaced points on [-1, 1], divisor n - 1
+        close(stats.bootstrap(scores), -t * s / sqrt(n), t * s / sqrt(n), 0.03)
+
+
+def test_bootstrap_of_two_runs_reaches_both():
+    # t(0.025, 1) = 12.7: the expanded percentiles are the ends of the four resamples {a, a}, {a, b}, {b, a}, {b, b}
+    assert stats.bootstrap([0.2, 0.6]) == (0.2, 0.6)
+    assert stats.bootstrap([0.2, 0.6], [0.0, 0.2]) == (0.1, 0.4)  # equal weights over strata of equal worth
+    assert stats.bootstrap([0.2, 0.6], [0.0, 0.2], weights=(1, -1)) == (0.0, 0.6)
+
+
+def test_bootstrap_resamples_within_strata():
+    # Strata without variation leave none, however far apart they lie; pooled resampling would
+    assert stats.bootstrap([0.1] * 8, [0.9] * 5) == (0.5, 0.5)
+
+
+def test_bootstrap_is_deterministic_and_needs_two_runs():
+    scores = np.linspace(0, 1, 12) ** 2
+    assert stats.bootstrap(scores, seed=3) == stats.bootstrap(scores, seed=3) != stats.bootstrap(scores, seed=4)
+    assert all(map(isnan, stats.bootstrap([0.5])))
+
+
+def test_predict_success_follows_the_jeffreys_predictive():
+    # 0.5 / (n + 1) < 0.025 from n = 20 on
+    assert stats.predict_success(0, 20) == (0, 0)
+    assert stats.predict_success(0, 18) == (0, 1)
+    assert stats.predict_success(20, 20) == (1, 1)
+    assert stats.predict_success(1, 20) == stats.predict_success(10, 20) == (0, 1)
+
+
+def test_predict_score_of_a_few_runs():
+    # Montgomery and Runger, Applied Statistics and Probability for Engineers, examples 8-4 and 8-8: 6.16 to 21.26
+    loads = [
+        19.8,
+        10.1,
+        14.9,
+        7.5,
+        15.4,
+        15.4,
+        15.4,
+        18.5,
+        7.9,
+        12.7,
+        11.9,
+        11.4,
+        11.4,
+        14.1,
+        17.6,
+        16.7,
+        15.8,
+        19.5,
+        8.8,
+    ]
+    close(stats.predict_score([*loads, 13.6, 11.9, 11.4], bounds=(-np.inf, np.inf)), 6.16, 21.26, 0.015)
+    assert stats.predict_score([0.9, 1.0]) == (0, 1)  # cut to what a share can be
+    assert stats.predict_score([0.98] * 5) == (0.98, 0.98)
+    assert all(map(isnan, stats.predict_score([0.98])))
+
+
+def test_predict_score_of_many_runs_is_an_order_statistic():
+    # (n - 1) / (n + 1) = 0.95 at n = 39; (n - 3) / (n + 1) = 0.95 at n = 79
+    assert stats.predict_score(np.arange(39)[::-1], bounds=(0, 100)) == (0, 38)
+    assert stats.predict_score(np.arange(79), bounds=(0, 100)) == (1, 77)
+
+
+# Tests
+
+
+@pytest.mark.parametrize(
+    ("scores", "chi_square", "p"),
+    [((1, 2, 3, 4), 8.2249, 0.004132), ((0, 0, 0, 1), 12.173, 0.0004848)],
+)
+def test_cochran_armitage_smokers(scores, chi_square, p):
+    # R's documentation of prop.trend.test, data of Fleiss 1981, p. 139; the scores are logarithms of "parameters"
+    z, found = stats.cochran_armitage([83, 90, 129, 70], [86, 93, 136, 82], np.exp(scores))
+    assert z < 0
+    assert (z**2, found) == (pytest.approx(chi_square, rel=5e-5), pytest.approx(p, rel=2e-4))
+
+
+def test_cochran_armitage_against_other_publications():
+    z, _ = stats.cochran_armitage([320, 1206, 1011, 463, 220], [1742, 5638, 3904, 1555, 626], np.exp([1, 2, 3, 4, 5]))
+    assert z > 0
+    assert z**2 == pytest.approx(129.01, abs=0.005)  # Rosner, Fundamentals of Biostatistics: age at first birth
+    # Tests of the R package CATTexact, one-sided; an empty cell and unequal doses
+    _, p = stats.cochran_armitage([3, 13, 16], [48, 50, 52], [1, exp(10 / 35), exp(1)])
+    assert p / 2 == pytest.approx(0.004, abs=5e-4)
+    _, p = stats.cochran_armitage([0, 2, 1, 1], [51] * 4, np.exp(np.array([0, 85.5, 285.2, 1077.4]) / 100))
+    assert p / 2 == pytest.approx(0.460, abs=5e-4)
+
+
+def test_cochran_armitage_of_two_sizes_is_the_chi_square_of_the_table():
+    # 20 of 20 against 0 of 20: Pearson's chi-square without correction is N = 40, whatever the sizes
+    z, _ = stats.cochran_armitage([20, 0], [20, 20], [1582, 5516])
+    assert z == pytest.approx(-sqrt(40))
+
+
+def test_cochran_armitage_depends_on_log_parameters():
+    args = ([18, 9, 2], [20, 20, 20])
+    assert stats.cochran_armitage(*args, [10, 100, 1000]) == pytest.approx(stats.cochran_armitage(*args, [3, 6, 12]))
+
+
+@pytest.mark.parametrize("successes", [[0, 0, 0], [5, 5, 5]])
+def test_cochran_armitage_without_variation(successes):
+    z, p = stats.cochran_armitage(successes, [5, 5, 5], [1, 2, 3])
+    assert isnan(z)
+    assert p == 1
+
+
+def test_fisher():
+    assert stats.fisher(3, 4, 1, 4) == pytest.approx(34 / 70)  # the lady tasting tea: (1 + 16 + 16 + 1) of 70 tables
+    assert stats.fisher(2, 12, 15, 18) == pytest.approx(
+        0.0005367, rel=1e-4
+    )  # R's documentation of fisher.test: convictions of twins
+    assert stats.fisher(6, 8, 1, 5) == stats.fisher(1, 5, 6, 8)
+
+
+def test_mcnemar():
+    # Vignette of the R package exact2x2: 21 both, 2 and 9 discordant, 12 neither; p = 0.06543 = 2 (1 + 11 + 55) / 2^11
+    first = pd.Series([1] * 21 + [1] * 2 + [0] * 9 + [0] * 12)
+    second = pd.Series([1] * 21 + [0] * 2 + [1] * 9 + [0] * 12)
+    assert stats.mcnemar(first, second) == (44, 2, 9, pytest.approx(134 / 2**11))
+    assert stats.mcnemar(first, first) == (44, 0, 0, 1)
+
+
+def test_mcnemar_pairs_by_seed():
+    first = pd.Series([True, True, False], index=[1, 2, 3])
+    second = pd.Series([False, True, True], index=[3, 2, 4])  # in another order, seed 1 missing, seed 4 alone
+    assert stats.mcnemar(first, second) == (2, 0, 0, 1)
+    assert stats.mcnemar(first, second.where(second.index != 3)) == (1, 0, 0, 1)
+
+
+def test_permutation_is_exact_for_a_few_runs():
+    assert stats.permutation([1, 2, 3, 4, 5], [6, 7, 8, 9, 10]) == pytest.approx(
+        2 / 252
+    )  # 2 of the 10 over 5 relabellings
+    assert stats.permutation([0.5] * 5, [0.5] * 5) == 1
+
+
+def test_holm():
+    # The worked example of Wikipedia's article: only the smallest two are significant at 0.05
+    found = stats.holm({"h1": 0.01, "h2": 0.04, "h3": 0.03, "h4": 0.005})
+    assert found.to_dict() == pytest.approx({"h1": 0.03, "h2": 0.06, "h3": 0.06, "h4": 0.02})
+
+
+def test_holm_counts_the_tests_that_are_missing():
+    assert stats.holm([0.01, nan, nan]).tolist() == pytest.approx([0.03, nan, nan], nan_ok=True)
+
+
+# Tables
+
+RUNS = pd.DataFrame(
+    {
+        "task": "arithmetic",
+        "width": [28] * 3 + [14] * 21,
+        "success": [False, False, None] + [True] * 20 + [False],
+        "score": [0.2, 0.6, nan] + [1.0] * 21,
+    }
+)
+
+
+def test_shares():
+    table = stats.shares(RUNS, ["task", "width"], "success").set_index("width")
+    assert table.loc[14, ["runs", "successes", "share"]].tolist() == [21, 20, pytest.approx(20 / 21)]
+    assert table.loc[28, ["runs", "successes", "share"]].tolist() == [2, 0, 0]  # the empty outcome is not a failure
+    assert table.loc[28, ["low", "high"]].tolist() == pytest.approx([0, 1 - sqrt(0.025)])
+    assert table.loc[28, ["wilson_low", "wilson_high"]].tolist() == pytest.approx(
+        [0, 1.959964**2 / (2 + 1.959964**2)], abs=1e-6
+    )
+
+
+def test_means():
+    table = stats.means(RUNS, "width", "score")
+    assert table.to_dict("list") == {
+        "width": [14, 28],
+        "runs": [21, 2],
+        "mean": [1, 0.4],
+        "low": [1, 0.2],
+        "high": [1, 0.6],
+    }
+
+
+# Verdicts
+
+
+@pytest.mark.parametrize(
+    ("claim", "successes", "runs", "verdict"),
+    [  # 0.025^(1/5) = 0.478, 0.025^(1/6) = 0.541; 1 - 0.025^(1/35) = 0.1000 (above), 1 - 0.025^(1/36) = 0.0974
+        ("extrapolates", 5, 5, "unresolved"),
+        ("extrapolates", 6, 6, "replicated"),
+        ("extrapolates", 0, 5, "unresolved"),
+        ("extrapolates", 0, 6, "not replicated"),
+        ("extrapolates", 50, 100, "unresolved"),
+        ("does not extrapolate", 0, 20, "unresolved"),
+        ("does not extrapolate", 0, 35, "unresolved"),
+        ("does not extrapolate", 0, 36, "replicated"),
+        ("does not extrapolate", 4, 100, "replicated"),  # Clopper-Pearson 0.0110 to 0.0993
+        ("does not extrapolate", 5, 100, "unresolved"),  # 0.0164 to 0.1128
+        ("does not extrapolate", 2, 2, "not replicated"),  # sqrt(0.025) = 0.158
+        ("does not extrapolate", 1, 1, "unresolved"),  # 0.025
+        ("extrapolates", 0, 0, "missing"),
+    ],
+)
+def test_judge_share(claim, successes, runs, verdict):
+    assert stats.judge_share(claim, successes, runs).verdict == verdict
+
+
+def test_a_verdict_carries_its_interval():
+    verdict = stats.judge_share("does not extrapolate", 0, 20)
+    expected = Verdict("unresolved", 0, 0, pytest.approx(0.1684, abs=5e-5), 20, "Clopper-Pearson")
+    assert verdict == expected
+
+
+@pytest.mark.parametrize(
+    ("claim", "scores", "verdict"),
+    [  # two runs reach from one to the other
+        ("cannot recall", [0.05, 0.24], "replicated"),
+        ("cannot recall", [0.05, 0.26], "unresolved"),
+        ("cannot recall", [0.26, 0.40], "not replicated"),
+        ("recalls", [0.96, 1.0], "replicated"),
+        ("recalls", [0.94, 1.0], "unresolved"),
+        ("recalls", [0.10, 0.90], "not replicated"),
+        ("recalls", [0.95, 0.95, 0.95], "unresolved"),  # at the threshold is not over it
+        ("recalls", [1.0], "unresolved"),
+        ("recalls", [], "missing"),
+    ],
+)
+def test_judge_mean(claim, scores, verdict):
+    assert stats.judge_mean(claim, scores).verdict == verdict
+
+
+def test_judge_mean_says_when_the_interval_says_little():
+    assert "no interval" in stats.judge_mean("recalls", [1.0]).note
+    assert "up to 37% of runs" in stats.judge_mean("recalls", [1.0] * 8).note  # 1 - 0.025^(1/8) = 0.369
+
+
+@pytest.mark.parametrize("scores", [[98, 100], [0.5, nan], [-0.1, 0.5]])
+def test_judge_mean_refuses_what_is_not_a_share(scores):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        stats.judge_mean("recalls", scores)
+
+
+@pytest.mark.parametrize(
+    ("interval", "adjusted_p", "runs", "verdict"),
+    [
+        (Interval(0.5, 0.9), 0.01, 40, "replicated"),
+        (Interval(0.5, 0.9), 0.05, 40, "unresolved"),
+        (Interval(0.5, 0.9), nan, 40, "unresolved"),
+        (Interval(0.4, 0.9), 0.01, 40, "unresolved"),
+        (Interval(0.1, 0.4), 0.01, 40, "not replicated"),
+        (Interval(nan, nan), 0.01, 2, "unresolved"),
+        (Interval(nan, nan), nan, 0, "missing"),
+    ],
+)
+def test_trade_off(interval, adjusted_p, runs, verdict):
+    assert stats.trade_off(0.7, interval, adjusted_p, runs, "Newcombe").verdict == verdict
+
+
+SUCCEEDED, FAILED = Interval(0.6, 1.0), Interval(0.0, 0.4)
+LEARNED, NOT_LEARNED = Interval(0.96, 1.0), Interval(0.94, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("alone", "seen", "verdict"),
+    [
+        (SUCCEEDED, LEARNED, "replicated"),
+        (FAILED, LEARNED, "uninformative"),
+        (SUCCEEDED, NOT_LEARNED, "uninformative"),
+        (Interval(0.4, 0.6), LEARNED, "replicated"),
+        (None, LEARNED, "missing"),
+        (SUCCEEDED, None, "missing"),
+    ],
+)
+def test_joint(alone, seen, verdict):
+    single = stats.judge_share("does not extrapolate", 0, 40)
+    found = stats.joint(single, alone, seen)
+    assert found.verdict == verdict
+    assert found.note.endswith("otherwise replicated") == (verdict == "uninformative")
+    assert (found.low, found.high, found.runs) == (single.low, single.high, single.runs)
+
+
+def test_joint_without_joint_runs():
+    assert stats.joint(Verdict("missing"), SUCCEEDED, LEARNED).verdict == "missing"
+
+
+@pytest.mark.parametrize(
+    ("cells", "verdict"),
+    [
+        (["replicated", "replicated"], "replicated"),
+        (["replicated", "uninformative"], "uninformative"),
+        (["unresolved", "uninformative"], "unresolved"),
+        (["unresolved", "missing"], "missing"),
+        (["not replicated", "missing"], "not replicated"),
+        ([], "missing"),
+    ],
+)
+def test_overall(cells, verdict):
+    assert stats.overall(map(Verdict, cells)) == verdict
+
+
+def test_runs_needed():
+    assert stats.runs_needed("extrapolates") == int(log(0.025) / log(0.5)) + 1 == 6
+    assert stats.runs_needed("does not extrapolate") == int(log(0.025) / log(0.9)) + 1 == 36
+    assert stats.runs_needed("does not extrapolate", exceptions=4) == 100  # 4 of 100: upper bound 0.0993
