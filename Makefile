@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: book test notebooks lock clean
+.PHONY: book test notebooks bench lock clean
 
 book: book/_static/vega.js  ## the book, at _build/html/index.html
 	$(BIN)/jupyter-book build --all -q -W -n --keep-going .
@@ -9,10 +9,13 @@ book: book/_static/vega.js  ## the book, at _build/html/index.html
 test: book  ## everything that must pass
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	CUDA_VISIBLE_DEVICES= $(BIN)/python -m pytest
 
 notebooks: .venv/ready  ## run every notebook anew
 	$(BIN)/python -m lib.book
+
+bench: .venv/ready  ## speed beside other implementations; REFERENCE=PATH adds the paper's public code
+	$(BIN)/python benchmarks/bench.py $(if $(REFERENCE),--reference $(REFERENCE))
 
 lock: .venv/ready  ## pin what the requirements bring along
 	$(BIN)/pip freeze --exclude torch | grep -vxFf requirements.txt > requirements.lock

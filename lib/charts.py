@@ -242,7 +242,7 @@ def learning_curves(
         rows, bottom = _curve_rows(curves, measure), measure == measures[-1]
         goals = pd.DataFrame() if published is None or measure not in published else _named(published)
         goals = goals.rename(columns={measure: "published"}).assign(iteration=curves["iteration"].max())
-        goals = goals.reindex(columns=["size", "iteration", "published"])
+        goals = goals.reindex(columns=["size", "iteration", "published"]).dropna()
         y_scale = _fitted(scale, pd.concat([rows["low"], rows["high"], goals["published"]]))
         x_axis = alt.Axis(labelExpr=_THOUSANDS, tickCount=3, grid=False, labels=bottom, ticks=bottom)
         x_scale = alt.Scale(domain=[int(curves["iteration"].min()), int(curves["iteration"].max())], nice=False)
@@ -268,10 +268,11 @@ def learning_curves(
             median = base.mark_line(strokeWidth=2.4).encode(y=y["median"])
             found.append(f"runs_{measure}_{i}")
             layers = [others, band, thin, median, points.properties(name=found[-1])]
-            if len(goals):
+            goal = goals[goals["size"] == size]
+            if len(goal):
                 mark = base.mark_point(shape="diamond", size=110, filled=True, stroke="white", strokeWidth=1, opacity=1)
                 mark = mark.encode(y=y["published"], tooltip=end)
-                layers.append(mark.properties(data=_data(goals[goals["size"] == size])))
+                layers.append(mark.properties(data=_data(goal)))
             if measure == measures[0]:  # not a title, which the axis' labels would push about
                 head = alt.Chart(alt.InlineData([{}])).mark_text(text=size, fontSize=12, fontWeight=600)
                 layers.append(head.encode(x=alt.value(side["width"] / 2), y=alt.value(-14)))

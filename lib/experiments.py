@@ -33,6 +33,7 @@ EXPERIMENTS = {
     "tasks": ("arithmetic", "facts"),
     "joint": ("joint",),
     "dynamics": ("arithmetic",),
+    "speed": (),
     "replication": TASKS,
 }
 # Seeds a cell of the replication: the least that a chapter may be written on, and two goals, for a CPU and for a GPU.

@@ -31,7 +31,7 @@ def compiler() -> str | None:
             command = [name, *FLAGS, "-fsyntax-only", "-x", "c++", "-"]
             if subprocess.run(command, input=PROBE, capture_output=True, text=True).returncode == 0:
                 return name
-    warnings.warn("No C++ compiler that works was found, so training on the CPU takes ten times as long.", stacklevel=2)
+    warnings.warn("No C++ compiler that works was found, so training on the CPU is 5 to 20 times slower.", stacklevel=2)
     return None
 
 

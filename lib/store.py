@@ -241,6 +241,10 @@ class Store:
             return None
         curve = {name.removeprefix("curve."): x.numpy() for name, x in tensors.items() if name.startswith("curve.")}
         state = {name: x for name, x in tensors.items() if not name.startswith("curve.")}
+        if not {"iteration", "loss", *SCORES} <= set(curve) or not {"flat", "first", "second", "iteration"} <= set(
+            state
+        ):
+            return None
         rows = [{name: x[i] for name, x in curve.items()} for i in range(len(curve["iteration"]))]
         for row in rows:
             row["iteration"], row["loss"] = int(row["iteration"]), float(row["loss"])

@@ -6,7 +6,7 @@
 # are more, under the same protocol: the same texts in the same order, the same sizes, optimizer and 30,000 iterations.
 # Only the seed differs, and with it the initial weights and the windows drawn.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "full"
 tasks = None
 widths = None

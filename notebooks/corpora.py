@@ -5,7 +5,7 @@
 # found a rule. The other is a list of capitals: nothing in it helps to guess a line that was not read, so a model that
 # knows it has memorized it. The paper {cite:p}`barron2025` trains the same Transformers on the one, on the other, and on both.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "full"
 tasks = None
 widths = None

@@ -5,7 +5,7 @@
 # a while and lose them again, and that n14 has all four right at 27 of its 121 evaluations {cite:p}`barron2025`. Here every
 # held-out sum of every run has a line of its own.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "full"
 tasks = None
 widths = None
@@ -43,8 +43,8 @@ if len(items):
 Markdown(outcomes.transience(curves))
 
 # %% [markdown]
-# A size that has the sums right at some evaluations and not at the last has not failed to find the rule. It has found it and moved on.
-# Whether it counts as a success then hangs on the moment that is reported:
+# A size that has the sums right at some evaluations and not at the last is not one that cannot find them. Whether its
+# runs count as successes hangs on the moment that is reported:
 
 # %% tags=["hide-input"]
 Markdown(outcomes.markdown(outcomes.by_rule(curves)) if len(curves) else "No run yet.")

@@ -6,7 +6,7 @@
 # the hole *without* the capitals, and whether it learnt the seen sums at all *with* them. A size that fails either test
 # cannot show that joint training took anything away.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "full"
 tasks = None
 widths = None

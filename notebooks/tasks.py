@@ -4,7 +4,7 @@
 # An average hides what was learnt. Four held-out sums among two hundred move the accuracy by two points, and fifty capitals
 # are not equally hard. Here every prompt has a cell of its own, and the slider moves through training.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "full"
 tasks = None
 widths = None

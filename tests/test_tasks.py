@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import re
 from collections import Counter
+from math import log
 
 import pytest
 
@@ -143,6 +144,36 @@ def test_accepted_continuations(name):
                 found = re.search(r"<\s*\d+\s*([+\-])\s*\d+\s*=\s*(-?\d+)", p.text + text)
                 assert int(found[2]) == int(p.answer) and len(text) <= 4
         assert (p.answer + (" \n" if p.group == "fact" else ">")) in texts
+
+
+# The lowest losses
+
+
+@pytest.mark.parametrize(("name", "published"), [("arithmetic", 0.5308), ("facts", 0.1792), ("joint", 0.1944)])
+def test_floor(name, published):
+    task = tasks.make(name)
+    assert tasks.floor(task) == pytest.approx(published, abs=5e-5)  # four digits are given
+    windows = [task.text[i : i + task.context + 1] for i in range(task.offsets)]
+    counts = Counter(window[:n] for window in windows for n in range(1, task.context + 2))
+    steps = [log(counts[w[:n]] / counts[w[: n + 1]]) for w in windows for n in range(1, task.context + 1)]
+    assert tasks.floor(task) == pytest.approx(sum(steps) / len(steps), rel=1e-9)  # float64
+
+
+def test_floor_without_order():
+    # Three digits are given.
+    assert tasks.floor(tasks.make("arithmetic"), ordered=False) == pytest.approx(0.767, abs=5e-4)
+    with pytest.raises(ValueError, match="not defined for facts"):
+        tasks.floor(tasks.make("facts"), ordered=False)
+    # A text of few lines, by counting all that two lines drawn anew can give.
+    left = ((0, 0), (1, 2), (3, 8))
+    every = itertools.combinations_with_replacement(range(10), 2)
+    task = tasks.make("arithmetic", tuple(pair for pair in every if pair not in left))
+    lines = arithmetic_lines(task.text)
+    drawn = [(one + two)[i : i + 10] for one in lines for two in lines for i in range(9)]
+    counts = Counter(window[:n] for window in drawn for n in range(1, 11))
+    windows = [task.text[i : i + 10] for i in range(task.offsets)]
+    steps = [log(counts[w[:n]] / counts[w[: n + 1]]) for w in windows for n in range(1, 10)]
+    assert tasks.floor(task, ordered=False) == pytest.approx(sum(steps) / len(steps), rel=1e-9)  # float64
 
 
 def test_pairs():

@@ -1,0 +1,135 @@
+"""The benchmarks compare like with like: rivals train the same model the same way, and work is counted right."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from benchmarks import bench, rivals
+from conftest import loss_and_gradient
+from lib.model import initialize, unpack
+from lib.training import Run, Stack
+
+RUNS = [Run("arithmetic", 14, seed=3), Run("facts", 6, seed=1)]
+NAMES = {
+    "tokens": "wte", "positions": "wpe", "0.norm1": "h.0.ln_1", "0.attention": "h.0.attn.c_attn",
+    "0.projection": "h.0.attn.c_proj", "0.norm2": "h.0.ln_2", "0.up": "h.0.mlp.c_fc", "0.down": "h.0.mlp.c_proj",
+    "norm3": "ln_f",
+}  # fmt: skip
+
+
+def gpt2(run, flat, attention):
+    """The rivals' model with the parameters `flat` (P,) of this project's."""
+    model = BARE(run.architecture, attention)
+    own = unpack(run.architecture, flat[None])
+    with torch.no_grad():
+        for name, theirs in NAMES.items():
+            turned = own[name].dim() == 3 and theirs.startswith("h.")  # GPT-2 keeps its matrices the other way round
+            model.get_parameter(f"transformer.{theirs}.weight").copy_(own[name][0].T if turned else own[name][0])
+    return model
+
+
+BARE = rivals.gpt2
+
+
+def windows(run, offsets):
+    return torch.from_numpy(run.corpus.tokens).long()[offsets[..., None] + torch.arange(run.corpus.context + 1)]
+
+
+def loss(model, run, offsets):
+    read = windows(run, offsets)
+    return F.cross_entropy(model(read[:, :-1]).logits.flatten(0, 1), read[:, 1:].flatten()).item()
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.task)
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_gpt2_is_the_same_model(run, attention):
+    flat = torch.randn(run.architecture.parameters(), generator=torch.Generator().manual_seed(0)) * 0.3
+    model, offsets = gpt2(run, flat, attention), torch.arange(0, run.corpus.offsets, 7)
+    assert sum(p.numel() for p in model.parameters() if p.requires_grad) == run.architecture.parameters()
+    assert loss(model, run, offsets) == pytest.approx(loss_and_gradient(run, flat, offsets)[0], rel=1e-5)
+
+
+@pytest.mark.parametrize("loop", [rivals.plain_loop, rivals.stacked_loop])
+def test_rivals_train_as_this_project_does(loop, monkeypatch):
+    run, updates, models, optimized = RUNS[0], 8, [], []
+    stack, everywhere = Stack([run]), torch.arange(run.corpus.offsets)
+    stack.rates[:] = run.learning_rate
+    drawn = bench.uniform(bench.stream(stack.seeds, torch.arange(updates), 0), run.corpus.batch, run.corpus.offsets)
+    batches = iter(windows(run, drawn))
+
+    def draw(run, count):
+        batch = next(batches).repeat(count, 1)
+        return batch[:, :-1], batch[:, 1:]
+
+    def make(architecture, attention="sdpa"):
+        models.append(gpt2(run, initialize(architecture, [run.seed])[0], attention))
+        return models[-1]
+
+    class AdamW(torch.optim.AdamW):
+        def __init__(self, parameters, *rest):
+            optimized.extend(parameters)
+            super().__init__(optimized, *rest)
+
+    monkeypatch.setattr(rivals, "draw", draw)
+    monkeypatch.setattr(rivals, "gpt2", make)
+    monkeypatch.setattr(torch.optim, "AdamW", AdamW)
+    train = loop(run)
+    for _ in range(updates):
+        assert train() == len(models)
+    stack.advance(updates)
+    for i, model in enumerate(models):
+        with torch.no_grad():
+            for own, found in zip([p for p in model.parameters() if p.requires_grad], optimized, strict=True):
+                own.copy_(found if len(models) == 1 else found[i])
+        assert loss(model, run, everywhere) == pytest.approx(stack.losses()[0], rel=1e-3)
+
+
+def test_batches_are_windows_of_the_text():
+    read, following = rivals.draw(RUNS[0], 2)
+    assert read.shape == following.shape == (2 * 882, 9)
+    assert "".join(RUNS[0].corpus.vocabulary[i] for i in [*read[0], following[0, -1]]) in RUNS[0].corpus.text
+    assert torch.equal(read[:, 1:], following[:, :-1])
+
+
+def test_work_counts_each_prefix_once():
+    run = RUNS[0]
+    offsets = bench.uniform(bench.stream(torch.tensor([run.seed]), torch.arange(20), 0), 882, run.corpus.offsets)
+    distinct = sum(len({tuple(w[: t + 1]) for w in step.tolist()}) for step in windows(run, offsets) for t in range(9))
+    every, shared = bench.work(run).values()
+    assert every[1] / (882 * 9) == pytest.approx(shared[1] / (distinct / 20))
+    linear, attention = 2 * (6 * 14**2 + 17 * 14), 4 * 14 * 5  # a token looks at five positions on average
+    assert every[0] == pytest.approx(3e-9 * 882 * 9 * (linear + attention))
+    assert shared[0] < every[0]
+
+
+def test_ratios_are_taken_within_rounds():
+    table = bench.Table()
+    for own, theirs in ((1.0, 10.0), (2.0, 20.0), (4.0, 80.0)):
+        table.add("training", bench.PROJECT, "ms", own, task="arithmetic", width=14)
+        table.add("training", "rival", "ms", theirs, task="arithmetic", width=14)
+    rows = table.rows().set_index("contestant")
+    assert rows.loc["rival", ["value", "low", "high"]].tolist() == [20, 10, 80]
+    assert rows.loc["rival", ["ratio", "ratio_low", "ratio_high"]].tolist() == [10, 10, 20]
+    assert rows.loc[bench.PROJECT, "ratio"] == 1
+
+
+def test_spread_of_many_rounds_leaves_out_the_ends():
+    assert bench.spread([0.0, *[1.0] * 98, 100.0]) == [1, 1, 1]
+
+
+def test_the_public_code_is_timed_by_what_it_prints(tmp_path):
+    checkout = tmp_path / "checkout"
+    for data in ("as_math", "facts_char", "both_math_and_facts"):
+        (checkout / "data" / data).mkdir(parents=True)
+        (checkout / "data" / data / "prepare.py").write_text("open('meta.pkl', 'w').close()")
+    (checkout / "train_with_eval.py").write_text(
+        "import sys\n"
+        "assert 'config/train_facts_mini_28.py' in sys.argv and open('data/facts_char/meta.pkl')\n"
+        "print('iter 27500: loss 0.7, time 3942.81ms, mfu 0.00%')\n"  # its configurations quote a log
+        "for i in range(51): print(f'iter {i}: loss 0.7, time {30.0 if i else 5030.0}ms, mfu 0.00%')\n"
+    )
+    reference = rivals.Reference(str(checkout), str(tmp_path))
+    assert reference("facts", 28) == pytest.approx((30, 5000))
+    assert reference("facts", 28, copies=2) == pytest.approx((15, 2500))
+    with pytest.raises(rivals.click.ClickException, match="stopped"):
+        reference("arithmetic", 14)

@@ -1,0 +1,507 @@
+"""The command line and the lab: what is trained, what survives a kill, and what bad input gets."""
+
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from lib import experiments, lab, settings
+from lib.errors import UserError
+from lib.store import OUTCOMES, Store
+from lib.training import Run
+
+ROOT = Path(__file__).parents[1]
+TINY = ("run", "capacity", "--tasks", "arithmetic", "--widths", "6", "--iterations", "40", "--device", "cpu")
+
+
+@pytest.fixture
+def inline(monkeypatch):
+    """Training in this process, one run after another: the same code, less the start of the workers."""
+
+    def train(runs, folder, deadline, bar):
+        for run in runs:
+            lab.train_stack([run], folder, "cpu", deadline, lambda i, run=run: bar.tell(run.id, i))
+
+    monkeypatch.setattr(lab, "_train_on_cpu", train)
+
+
+@pytest.fixture
+def cli(monkeypatch, capsys, inline):
+    """`python -m lib ...` in this process: its exit status, standard output and last words on standard error."""
+
+    def call(*arguments) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["lib", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            runpy.run_module("lib", run_name="__main__")
+            status, message = 0, ""
+        except SystemExit as stop:  # a text goes to standard error, and the status is 1
+            status, message = (1, stop.code) if isinstance(stop.code, str) else (stop.code or 0, "")
+        captured = capsys.readouterr()
+        return status, captured.out, message or captured.err
+
+    return call
+
+
+def evidence(folder) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """All that a store says of its runs, less when and in what time they were trained."""
+    store = Store(folder)
+    runs = store.runs()
+    return (
+        runs.drop(columns=["seconds", "finished"]),
+        store.curves(runs)[["run", "iteration", *OUTCOMES]],
+        store.items(runs),
+    )
+
+
+def same_evidence(one, other) -> None:
+    for a, b in zip(evidence(one), evidence(other), strict=True):
+        pd.testing.assert_frame_equal(a, b, check_exact=True)  # to the bit
+
+
+def contents(folder) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(Path(folder).rglob("*")) if p.is_file()}
+
+
+# Training what is missing
+
+
+def test_only_what_is_missing_is_trained(cli, tmp_path):
+    store = tmp_path / "runs"
+    assert cli(*TINY, "--seeds", 1, "--store", store)[:2] == (0, "1 of 1 runs are in the store; 1 trained just now.\n")
+    before = contents(store)
+    assert cli(*TINY, "--seeds", 1, "--store", store)[:2] == (0, "1 of 1 runs are in the store; 0 trained just now.\n")
+    assert contents(store) == before
+    assert cli(*TINY, "--seeds", 3, "--store", store)[:2] == (0, "3 of 3 runs are in the store; 2 trained just now.\n")
+    after = contents(store)
+    assert {name: after[name] for name in before} == before
+    table = Store(store).runs()
+    assert sorted(table["seed"]) == [0, 1, 2] and set(table["width"]) == {6} and set(table["iterations"]) == {40}
+    assert table["loss"].between(0.5, 2.9).all() and table["seen_accuracy"].between(0, 1).all()
+
+
+def test_status_and_merge(cli, tmp_path):
+    cli(*TINY, "--seeds", 1, "--store", tmp_path / "a")
+    cli(*TINY, "--seeds", 2, "--store", tmp_path / "b")
+    asked = ("--widths", 6, "--iterations", 40, "--seeds", 3, "--device", "cpu", "--store", tmp_path / "a")
+    status, out, _ = cli("status", *asked)
+    assert status == 0 and "capacity     arithmetic   n6       1 of    3" in out
+    assert cli("merge", tmp_path / "b", "--store", tmp_path / "a")[0] == 0
+    assert "capacity     arithmetic   n6       2 of    3" in cli("status", *asked)[1]
+
+
+def test_rerun(cli, tmp_path):
+    cli(*TINY, "--seeds", 1, "--store", tmp_path)
+    before = contents(tmp_path)
+    (run,) = Store(tmp_path).ids()
+    status, out, _ = cli("rerun", run, "--store", tmp_path, "--device", "cpu")
+    assert status == 0 and "the same to the bit" in out and contents(tmp_path) == before
+
+
+def test_runs_of_days_are_left_to_a_gpu(inline, tmp_path):
+    sweep = experiments.sweep(["arithmetic"], [6, 384], 1, 40)
+    long = experiments.sweep(["arithmetic"], [384], 1, 30_000)
+    outcome = lab.run(pd.concat([sweep[sweep["width"] == 6], long]), str(tmp_path))
+    assert (outcome.trained, outcome.left_to_gpu, len(outcome.missing)) == (1, 1, 1)
+    assert "missing: arithmetic MLT (1)" in outcome.report() and "left to a GPU" in outcome.report()
+
+
+# Interruptions
+
+
+class Clock:
+    """A stand-in for `time` in lab.py: every look at it costs a second."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def time(self) -> float:
+        self.now += 1
+        return self.now
+
+
+def test_a_time_budget_stops_cleanly_and_the_same_call_goes_on(inline, monkeypatch, tmp_path):
+    sweep = experiments.sweep(["arithmetic"], [6], 2, 400)
+    parts, rounds = str(tmp_path / "parts"), 0
+    with monkeypatch.context() as patch:
+        patch.setattr(lab, "time", Clock())
+        while True:
+            outcome = lab.run(sweep, parts, time_budget=25)
+            rounds += 1
+            assert len(outcome.runs) + len(outcome.missing) == 2
+            begun = {path.stem for path in (tmp_path / "parts" / "checkpoints").iterdir()}
+            assert begun <= set(outcome.missing["run"])  # what is finished needs no checkpoint
+            if outcome.missing.empty:
+                break
+            assert begun, "what was begun goes on next time"
+            assert rounds < 20
+    assert rounds > 2
+    lab.run(sweep, str(tmp_path / "whole"))
+    same_evidence(tmp_path / "parts", tmp_path / "whole")
+
+
+def test_after_the_deadline_nothing_is_begun(tmp_path):
+    run = Run("arithmetic", 6, 0, iterations=40)
+    assert not lab.train_stack([run], str(tmp_path / "a"), "cpu", time.time() - 1)
+    assert not lab.train_stack([run], str(tmp_path / "a"), "cpu", float("inf"), stop=lambda: True)
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_run_trained_in_a_stack_is_the_run_trained_alone(tmp_path):
+    runs = [Run("arithmetic", 6, seed, iterations=40) for seed in range(3)]
+    assert lab.train_stack(runs, str(tmp_path / "stack"), "cpu", float("inf"))
+    for run in runs:
+        assert lab.train_stack([run], str(tmp_path / "alone"), "cpu", float("inf"))
+    same_evidence(tmp_path / "stack", tmp_path / "alone")
+
+
+# The real command, with checkpoints as often as can be, in the workers too: they import this file as their main module.
+OFTEN = """
+import runpy
+from lib import lab
+lab.CHECKPOINT_SECONDS = 0
+if __name__ == "__main__":
+    runpy.run_module("lib", run_name="__main__")
+"""
+LONG = ("run", "capacity", "--tasks", "arithmetic", "--widths", "6", "--device", "cpu", "--iterations", "5000")
+
+
+def start(tmp_path, *arguments) -> subprocess.Popen:
+    script = tmp_path / "often.py"
+    script.write_text(OFTEN)
+    return subprocess.Popen(
+        [sys.executable, script, *LONG, *arguments, "--store", tmp_path / "killed"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, start_new_session=True, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def wait_for(what, seconds: float = 120):
+    """Waits until `what()` is true, as long as a busy machine may need."""
+    end = time.time() + seconds
+    while not what():
+        assert time.time() < end, "it took too long"
+        time.sleep(0.02)
+
+
+def progress(folder: Path) -> int:
+    """The sum of the iterations that the checkpoints of a store have reached."""
+    runs = [Run("arithmetic", 6, seed, iterations=5_000) for seed in range(2)]
+    saved = [Store(folder).load_checkpoint(run) for run in runs]
+    return sum(int(found[0]["iteration"]) for found in saved if found)
+
+
+def workers(group: int) -> list[int]:
+    """The living processes of a process group."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[2]) == group and fields[0] != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
+def test_killed_runs_go_on_and_end_the_same(tmp_path):
+    killed, seeds = tmp_path / "killed", ("--seeds", "2")
+
+    first = start(tmp_path, *seeds)
+    wait_for(lambda: progress(killed) > 0)
+    os.killpg(first.pid, signal.SIGKILL)  # the whole process group, in the middle
+    first.communicate()
+    reached = progress(killed)
+    assert 0 < reached < 10_000 and not Store(killed).ids()
+
+    second = start(tmp_path, "--seeds", "1")
+    wait_for(lambda: progress(killed) > reached)
+    assert len(workers(second.pid)) >= 2
+    second.kill()  # only the parent
+    wait_for(lambda: not workers(second.pid), 30)
+    second.communicate()
+    assert len(Store(killed).ids()) < 2
+
+    third = start(tmp_path, *seeds)
+    out, err = third.communicate(timeout=500)
+    assert third.returncode == 0 and out.startswith("2 of 2 runs are in the store; "), err
+    assert not list((killed / "checkpoints").glob("*.safetensors"))
+
+    for seed in range(2):
+        run = Run("arithmetic", 6, seed, iterations=5_000)
+        assert lab.train_stack([run], str(tmp_path / "whole"), "cpu", float("inf"))
+    same_evidence(killed, tmp_path / "whole")
+
+
+def test_ctrl_c_keeps_what_was_done(tmp_path):
+    process = start(tmp_path, "--seeds", "1")
+    wait_for(lambda: progress(tmp_path / "killed") > 0)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode != 0 and "Traceback" not in err
+    assert err.endswith("Stopped; the same command goes on from here.\n")
+    assert 0 < progress(tmp_path / "killed") < 5_000
+
+
+# What bad input gets
+
+BAD = [
+    (("--sedes", "2"), "'--sedes'", "--seeds"),
+    (("--seeds", "two"), "'--seeds': 'two'", "integer"),
+    (("--seeds", "0"), "seeds is 0", "at least 1"),
+    (("--seeds", "-2"), "seeds is -2", "at least 1"),
+    (("--seeds", "1.5"), "'--seeds': '1.5'", "integer"),
+    (("--iterations", "0"), "iterations is 0", "at least 1"),
+    (("--iterations", "-40"), "iterations is -40", "at least 1"),
+    (("--iterations", "many"), "'--iterations': 'many'", "integer"),
+    (("--widths", "0"), "widths is 0", "at least 1"),
+    (("--widths", "10,-4"), "widths is -4", "at least 1"),
+    (("--widths", "10,ten"), "widths is 'ten'", "whole number"),
+    (("--widths", "2.5"), "widths is '2.5'", "whole number"),
+    (("--widths", "--5"), "widths is '--5'", "whole number"),
+    (("--widths", ","), "widths is empty", "list such as [14, 28]"),
+    (("--tasks", "algebra"), "tasks is 'algebra'", "arithmetic, facts, joint"),
+    (("--tasks", "facts,algebra"), "tasks is 'algebra'", "arithmetic, facts, joint"),
+    (("--profile", "fast"), "profile is 'fast'", "smoke, quick, paper, full"),
+    (("--device", "tpu"), "device is 'tpu'", "auto, cpu, cuda"),
+    (("--device", "cuda"), "device is 'cuda'", "cpu or auto"),
+    (("--time-budget", "9"), "time-budget is '9'", "number with s, m or h"),
+    (("--time-budget", "soon"), "time-budget is 'soon'", "number with s, m or h"),
+    (("--time-budget", "0m"), "time-budget is '0m'", "more than nothing"),
+    (("--time-budget", "nanm"), "time-budget is 'nanm'", "more than nothing"),
+    (("--held-out", "5,12"), "'--held-out'", ""),  # no option of the command line
+]
+
+
+def one_sentence(message: str) -> bool:
+    lines = message.strip().splitlines()
+    return len(lines) == 1 and lines[0].startswith("Error: ") and lines[0][-1] in ".?" and "Traceback" not in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what", "may_be"), BAD, ids=lambda x: " ".join(x) if isinstance(x, tuple) else ""
+)
+def test_bad_arguments(cli, monkeypatch, tmp_path, arguments, what, may_be):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    status, out, message = cli("run", "capacity", *arguments, "--store", tmp_path / "runs")
+    assert status != 0 and out == "" and one_sentence(message)
+    assert what in message and may_be in message
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "what"),
+    [
+        (("run", "capacities"), "EXPERIMENT is 'capacities', but it must be one of"),
+        (("run",), "Missing argument 'EXPERIMENT'"),
+        (("trian", "capacity"), "No such command 'trian'"),
+        (("rerun", "nothing", "--store", "none"), "RUN_ID is 'nothing', but it must be the id of a run"),
+        (("merge", "nowhere", "--store", "none"), "OTHER_STORE is 'nowhere', but it must be a store"),
+    ],
+    ids=lambda x: " ".join(x) if isinstance(x, tuple) else "",
+)
+def test_bad_commands(cli, monkeypatch, tmp_path, command, what):
+    monkeypatch.chdir(tmp_path)
+    status, out, message = cli(*command)
+    assert status != 0 and out == "" and one_sentence(message) and what in message
+    assert not list(tmp_path.iterdir())
+
+
+def test_bad_arguments_of_the_real_command(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "lib", "run", "capacity", "--widths", "10,-4", "--store", tmp_path / "runs"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode != 0 and done.stdout == "" and one_sentence(done.stderr)
+    assert "widths is -4, but it must be a whole number of at least 1" in done.stderr
+
+
+def in_the_way(folder: Path) -> Path:
+    (folder / "file").write_text("mine")
+    return folder / "file"
+
+
+def under_a_file(folder: Path) -> Path:
+    return in_the_way(folder) / "store"
+
+
+def of_others(folder: Path) -> Path:
+    (folder / "thesis.tex").write_text("mine")
+    return folder
+
+
+@pytest.mark.parametrize("make", [in_the_way, under_a_file, of_others])
+def test_bad_stores(cli, tmp_path, make):
+    place = make(tmp_path)
+    before = contents(tmp_path)
+    status, _, message = cli(*TINY, "--seeds", 1, "--store", place)
+    assert status != 0 and one_sentence(message) and str(place) in message and " folder " in message
+    assert contents(tmp_path) == before
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-50])
+
+
+def foreign(path: Path) -> None:
+    pd.DataFrame({"a": [1]}).to_parquet(path)
+
+
+@pytest.mark.parametrize("damage", [cut, foreign])
+def test_a_damaged_run_stops_the_command_before_anything_is_trained(cli, tmp_path, damage):
+    cli(*TINY, "--seeds", 2, "--store", tmp_path)
+    path = Store(tmp_path).path(min(Store(tmp_path).ids()))
+    damage(path)
+    before = contents(tmp_path)
+    status, _, message = cli(*TINY, "--seeds", 3, "--store", tmp_path)
+    assert status != 0 and one_sentence(message) and str(path) in message and "delete it" in message
+    assert contents(tmp_path) == before
+    path.unlink()
+    assert cli(*TINY, "--seeds", 3, "--store", tmp_path)[1] == "3 of 3 runs are in the store; 2 trained just now.\n"
+
+
+def test_a_store_that_cannot_be_written_stops_the_command_before_anything_is_trained(cli, tmp_path, monkeypatch):
+    cli(*TINY, "--seeds", 1, "--store", tmp_path)
+    monkeypatch.setattr(Path, "write_text", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+    monkeypatch.setattr(lab, "_train_on_cpu", lambda *_: pytest.fail("it was trained"))
+    status, _, message = cli(*TINY, "--seeds", 2, "--store", tmp_path)
+    assert status != 0 and one_sentence(message) and f"store cannot write {tmp_path}/store.json (Permission" in message
+
+
+# Settings, which the notebooks give their parameters to
+
+NOTEBOOK = {
+    "__name__": "__main__", "_i1": "x", "In": [""], "Out": {}, "exit": 0, "get_ipython": lambda: None, "np": np,
+    "settle": settings.settle, "profile": "smoke", "tasks": [], "widths": [], "seeds": None, "iterations": None,
+    "device": "cpu", "store": "runs",
+}  # fmt: skip
+
+
+def test_a_profile_fills_in_what_is_not_given():
+    found = settings.settle(NOTEBOOK, "capacity")
+    assert (found.profile, found.device, found.store) == ("smoke", "cpu", "runs")
+    assert (found.tasks, found.widths, found.seeds, found.iterations) == (["arithmetic", "facts"], [6], 2, 40)
+    assert settings.settle(NOTEBOOK, "joint").tasks == ["joint"]
+    assert settings.settle({"device": "cpu"}, "capacity").profile == "quick"
+
+
+@pytest.mark.parametrize("value", [[10, 20], (10, 20), "[10, 20]", "10,20", " 10, 20 "])
+def test_lists_may_be_text(value):
+    assert settings.settle(NOTEBOOK | {"widths": value}, "capacity").widths == [10, 20]
+
+
+@pytest.mark.parametrize("value", [["facts"], "facts", "[facts]", "['facts']", '["facts"]', ("facts",)])
+def test_a_given_value_wins(value):
+    given = NOTEBOOK | {"tasks": value, "seeds": 5, "iterations": 7, "widths": 12}
+    found = settings.settle(given, "capacity")
+    assert (found.tasks, found.seeds, found.iterations, found.widths) == (["facts"], 5, 7, [12])
+    sweep = found.sweep()
+    assert len(sweep) == 5 and set(sweep["task"]) == {"facts"} and set(sweep["width"]) == {12}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"sedes": 2}, r"sedes is not a parameter \(did you mean seeds\?\); the parameters are profile, tasks"),
+        ({"colour": "red"}, r"colour is not a parameter; the parameters are"),
+        ({"seeds": "3"}, r"seeds is '3', but it must be a whole number of at least 1"),
+        ({"seeds": 2.0}, r"seeds is 2.0, but"),
+        ({"seeds": True}, r"seeds is True, but"),
+        ({"seeds": [1]}, r"seeds is \[1\], but"),
+        ({"seeds": 0}, r"seeds is 0, but"),
+        ({"iterations": -1}, r"iterations is -1, but"),
+        ({"iterations": "abc"}, r"iterations is 'abc', but"),
+        ({"widths": [10, 2.5]}, r"widths is 2.5, but"),
+        ({"widths": [10, True]}, r"widths is True, but"),
+        ({"widths": [[10]]}, r"widths is \[10\], but"),
+        ({"widths": "10;20"}, r"widths is '10;20', but"),
+        ({"widths": "²"}, r"widths is '²', but"),
+        ({"widths": "[]"}, r"widths is empty, but it must be a list such as \[14, 28\]"),
+        ({"widths": 0}, r"widths is 0, but"),
+        ({"widths": {"a": 1}}, r"widths is .*, but it must be a whole number"),
+        ({"tasks": ["facts", 3]}, r"tasks is 3, but it must be one of arithmetic, facts, joint"),
+        ({"tasks": 3}, r"tasks is 3, but"),
+        ({"profile": 3}, r"profile is 3, but it must be one of smoke, quick, paper, full"),
+        ({"profile": ["quick"]}, r"profile is \['quick'\], but"),
+        ({"device": "gpu"}, r"device is 'gpu', but it must be one of auto, cpu, cuda"),
+        ({"device": ["cpu"]}, r"device is \['cpu'\], but"),
+        ({"store": 5}, r"store is 5, but it must be the path of a folder"),
+    ],
+    ids=str,
+)
+def test_bad_parameters(given, message):
+    with pytest.raises(UserError, match=message):
+        settings.settle(NOTEBOOK | given, "capacity")
+
+
+def test_devices(monkeypatch):
+    for there, auto in ((False, "cpu"), (True, "cuda")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        assert settings.settle({"device": "auto"}, "capacity").device == auto
+        assert settings.settle({}, "capacity").device == auto
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match=r"device is 'cuda', but this machine has no CUDA GPU"):
+        settings.settle({"device": "cuda"}, "capacity")
+
+
+# Experiments
+
+
+def test_a_sweep_is_the_published_protocol():
+    sweep = experiments.sweep(["joint", "arithmetic"], [384, 14, 14], 3, 30_000)
+    runs = experiments.rows(sweep)
+    assert [run.id for run in runs] == sweep["run"].tolist() and sweep["run"].is_unique
+    assert sweep["seed"].tolist() == sorted(sweep["seed"])  # seeds vary slowest
+    assert sweep.groupby(["task", "width"]).size().to_dict() == {
+        (task, width): 3 for task in ("arithmetic", "joint") for width in (14, 384)
+    }
+    small, large = runs[0], next(run for run in runs if run.width == 384)
+    published = ("layers", "heads", "expansion", "dropout", "weight_decay", "learning_rate", "minimum_learning_rate")
+    assert [getattr(small, name) for name in published] == [1, 1, 1, 0, 0, 1e-2, 1e-4]
+    assert [getattr(large, name) for name in published] == [6, 6, 4, 0.2, 0.1, 1e-5, 1e-6]
+    assert {run.held_out for run in runs} == {"5,7"} and {run.line_order for run in runs} == {None}
+
+
+def test_a_sweep_survives_a_table():
+    """Through a file and back, a sweep is of the same runs."""
+    sweep = experiments.table([Run("arithmetic", 14, 0, line_order=7), Run("facts", 14, 1)])
+    assert [run.id for run in experiments.rows(sweep.sample(frac=1, random_state=1).sort_index())] == list(sweep["run"])
+    assert experiments.rows(sweep)[0].line_order == 7 and experiments.rows(sweep)[1].line_order is None
+
+
+def test_the_replication():
+    sweep = experiments.replication(["arithmetic", "facts", "joint"], [14, 384], None, 30_000)
+    assert sweep["run"].is_unique
+    counts = sweep.groupby(["task", "variant", "width"]).size().to_dict()
+    expected = {("arithmetic", "base"): 100, ("arithmetic", "wd"): 100, ("arithmetic", "one order"): 20}
+    expected |= {(task, variant): 20 for task in ("facts", "joint") for variant in ("base", "wd")}
+    assert counts == {(*cell, width): n for cell, n in expected.items() for width in (14, 384)}
+    varied = sweep[sweep["variant"] != "one order"]
+    assert (varied["line_order"] == varied["seed"]).all()
+    assert sweep.loc[sweep["variant"] == "one order", "line_order"].isna().all()
+    decayed = sweep[sweep["variant"] == "wd"]
+    assert set(decayed["dropout"]) == {0.0} and set(decayed["weight_decay"]) == {0.1}
+    # The least that a chapter may be written on comes first.
+    first = sweep.head(len(experiments.replication(["arithmetic"], [14, 384], 20, 30_000)))
+    assert set(first["task"]) == {"arithmetic"} and first["seed"].max() == 19
+
+
+def test_published_results():
+    table = experiments.published_results().set_index(["task", "width", "variant"])
+    n14 = table.loc[("arithmetic", 14, "base")]
+    assert (n14["addition"], n14["subtraction"], n14["held_out_correct"], n14["seen_accuracy"]) == (100, 100, 4, 1)
+    n28 = table.loc[("arithmetic", 28, "base")]
+    assert (n28["addition"], n28["held_out_correct"], n28["seen_accuracy"]) == (97.8, 0, 1)
+    joint = table.loc[("joint", 28, "wd")]
+    assert (joint["addition"], joint["subtraction"], joint["facts_accuracy"]) == (96.3, 87.8, 0.9)
+    assert np.isnan(joint["held_out_correct"]) and np.isnan(joint["seen_accuracy"])
+    assert table.loc[("facts", 14, "base"), "facts_accuracy"] == pytest.approx(0.082)

@@ -1,0 +1,357 @@
+"""The store: what goes in comes out, what is damaged is named, and what fails leaves everything as it was."""
+
+import errno
+import json
+import os
+import resource
+from dataclasses import fields, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from lib import store as module
+from lib.errors import UserError
+from lib.store import MARKER, Store
+from lib.training import Run
+
+ARITHMETIC = Run("arithmetic", 14, 0, iterations=40)
+RUNS = [
+    ARITHMETIC,
+    Run("facts", 28, 1, iterations=40, weight_decay=0.1),
+    Run("joint", 14, 2, iterations=40, line_order=3),
+]
+TRAINED = {"device": "cpu", "seconds": 1.5}
+
+
+def curve(run: Run, rows: int = 3) -> list[dict]:
+    """A learning curve of made-up scores, as `Stack.measure` gives it."""
+    random, prompts = np.random.RandomState(run.seed), len(run.corpus.prompts)
+    return [
+        {
+            "iteration": 20 * i,
+            "loss": float(random.rand()),
+            "greedy": random.rand(prompts) < 0.5,
+            "sampled": random.rand(prompts),
+            "likelihood": random.rand(prompts),
+        }
+        for i in range(rows)
+    ]
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A store that holds RUNS."""
+    made = Store(tmp_path / "runs")
+    for run in RUNS:
+        made.add(run, curve(run), TRAINED)
+    return Store(tmp_path / "runs")
+
+
+def contents(folder) -> dict[str, bytes]:
+    """Every file under a folder, hidden ones too."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def chosen(run: Run, group: str) -> list[int]:
+    return [i for i, p in enumerate(run.corpus.prompts) if p.group == group]
+
+
+# Ids
+
+
+def test_the_id_depends_on_every_factor():
+    other = {
+        "task": "joint", "width": 28, "seed": 1, "iterations": 41, "layers": 2, "heads": 2, "expansion": 4,
+        "dropout": 0.1, "weight_decay": 0.1, "learning_rate": 1e-3, "minimum_learning_rate": 1e-5,
+        "held_out": "5,7 0,0", "line_order": 0, "precision": "bfloat16",
+    }  # fmt: skip
+    assert list(other) == [field.name for field in fields(Run)]
+    ids = [ARITHMETIC.id] + [replace(ARITHMETIC, **{name: value}).id for name, value in other.items()]
+    assert len(set(ids)) == len(ids)
+
+
+def test_the_id_depends_on_nothing_else():
+    assert replace(ARITHMETIC, weight_decay=0, dropout=0, held_out="7,5 5,7").id == ARITHMETIC.id
+    assert Run("facts", 14, 0, held_out="1,2").id == Run("facts", 14, 0).id
+    # The ids of two runs of the published protocol, as in the committed results: they must never change.
+    assert Run("arithmetic", 14, 0).id == "375c074ac858"
+    assert Run("facts", 56, 2, weight_decay=0.1).id == "31929eaee139"
+
+
+# Finished runs
+
+
+def test_round_trip(store):
+    assert store.ids() == {run.id for run in RUNS}
+    for run in RUNS:
+        assert store.config(run.id) == run
+        assert store.config(run.id).id == run.id
+        details = store.details(run.id)
+        assert details["parameters"] == run.architecture.parameters()
+        assert {name: details[name] for name in TRAINED} == TRAINED
+
+
+def test_runs(store):
+    table = store.runs().set_index("run")
+    assert len(table) == 3
+    for run in RUNS:
+        row, last = table.loc[run.id], curve(run)[-1]
+        for name in ("task", "width", "layers", "heads", "expansion", "seed", "iterations", "weight_decay", "held_out"):
+            assert row[name] == getattr(run, name)
+        assert row["loss"] == last["loss"] and row["seconds"] == 1.5
+        seen, held_out, facts = (last["greedy"][chosen(run, g)] for g in ("seen", "held out", "fact"))
+        np.testing.assert_equal(row["seen_accuracy"], seen.mean() if len(seen) else np.nan)
+        np.testing.assert_equal(row["held_out_correct"], float(held_out.sum()) if len(held_out) else np.nan)
+        np.testing.assert_equal(row["facts_accuracy"], facts.mean() if len(facts) else np.nan)
+    assert table["line_order"].isna().sum() == 2 and table["line_order"].dtype == "Int64"
+    assert store.runs([RUNS[2].id, "absent", RUNS[0].id])["run"].tolist() == [RUNS[2].id, RUNS[0].id]
+
+
+def test_an_empty_store_has_the_same_columns(store, tmp_path):
+    empty = Store(tmp_path / "new")
+    assert empty.ids() == set() and empty.runs().empty and empty.curves(empty.runs()).empty
+    assert set(empty.runs().columns) <= set(store.runs().columns)
+    assert not empty.folder.exists()  # looking makes nothing
+
+
+def test_curves(store):
+    table = store.curves(store.runs())
+    assert len(table) == 9 and not table.columns.duplicated().any()
+    for run in RUNS:
+        part, rows = table[table["run"] == run.id], curve(run)
+        assert part["iteration"].tolist() == [0, 20, 40] and part["loss"].tolist() == [row["loss"] for row in rows]
+        assert (part["width"] == run.width).all() and (part["task"] == run.task).all()
+        # Scores are kept to four digits; their means are no further off than that.
+        np.testing.assert_allclose(part["score"], [row["sampled"].mean() for row in rows], atol=5e-5)
+        if run.task != "facts":
+            expected = [row["greedy"][chosen(run, "held out")].sum() for row in rows]
+            assert part["held_out_correct"].tolist() == expected
+
+
+def test_items(store):
+    table = store.items(store.runs([ARITHMETIC.id]))
+    assert len(table) == 3 * 200
+    prompts = {p.name: i for i, p in enumerate(ARITHMETIC.corpus.prompts)}
+    for row in table.sample(50, random_state=0).itertuples():
+        source = curve(ARITHMETIC)[row.iteration // 20]
+        assert row.greedy == source["greedy"][prompts[row.prompt]]
+        assert row.sampled == pytest.approx(source["sampled"][prompts[row.prompt]], abs=5e-5)  # four digits are kept
+        assert row.likelihood == pytest.approx(source["likelihood"][prompts[row.prompt]], abs=5e-5)
+        assert row.prompt == f"{row.left}{row.operation}{row.right}" and int(row.answer) == eval(row.prompt)
+    some = store.items(store.runs(), iterations=[40], groups=["held out", "fact"])
+    assert some.groupby("run").size().to_dict() == {RUNS[0].id: 4, RUNS[1].id: 50, RUNS[2].id: 54}
+    assert set(some["iteration"]) == {40} and set(some["group"]) == {"held out", "fact"}
+    assert some.loc[some["group"] == "fact", "left"].isna().all()
+
+
+def test_adding_twice_changes_nothing(store):
+    before = contents(store.folder)
+    store.add(ARITHMETIC, curve(ARITHMETIC), TRAINED)
+    assert contents(store.folder) == before
+
+
+def test_merge(store, tmp_path):
+    other = Store(tmp_path / "other")
+    other.add(ARITHMETIC, curve(ARITHMETIC), {"device": "elsewhere"})
+    assert other.merge(store) == 2 and other.merge(store) == 0
+    assert other.ids() == store.ids()
+    assert other.details(ARITHMETIC.id)["device"] == "elsewhere"  # what is there stays
+    assert other.path(RUNS[1].id).read_bytes() == store.path(RUNS[1].id).read_bytes()
+
+
+# Damage
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def foreign(path):
+    pd.DataFrame({"a": [1]}).to_parquet(path)
+
+
+def text(path):
+    path.write_text("not parquet")
+
+
+def nothing(path):
+    path.write_bytes(b"")
+
+
+def another_run(path):
+    path.write_bytes((path.parent / f"{RUNS[1].id}.parquet").read_bytes())
+
+
+@pytest.mark.parametrize("damage", [truncate, foreign, text, nothing, another_run])
+def test_a_damaged_run_is_named_and_the_others_stay(store, tmp_path, damage):
+    path = store.path(ARITHMETIC.id)
+    damage(path)
+    before = contents(store.folder)
+    for read in (store.runs, lambda: store.config(ARITHMETIC.id), lambda: Store(tmp_path / "new").merge(store)):
+        with pytest.raises(UserError, match=rf"store has {path}, but it is damaged.*delete it") as error:
+            read()
+        assert str(error.value).count("\n") == 0
+    assert contents(store.folder) == before
+    assert len(store.runs([RUNS[1].id, RUNS[2].id])) == 2
+    assert not Store(tmp_path / "new").path(ARITHMETIC.id).exists()
+
+
+def test_damage_in_the_middle_is_found_when_it_is_read(store):
+    path = store.path(ARITHMETIC.id)
+    data = bytearray(path.read_bytes())
+    data[4:200] = b"\xff" * 196
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=rf"store has {path}, but it is damaged"):
+        store.curves(store.runs([ARITHMETIC.id]))
+
+
+def a_folder_of_others(path):
+    path.mkdir()
+    (path / "thesis.tex").write_text("mine")
+
+
+def a_file(path):
+    path.write_text("mine")
+
+
+def a_later_version(path):
+    path.mkdir()
+    (path / "store.json").write_text(json.dumps(MARKER | {"version": MARKER["version"] + 1}))
+
+
+def an_unreadable_marker(path):
+    path.mkdir()
+    (path / "store.json").write_text("{")
+
+
+@pytest.mark.parametrize("make", [a_folder_of_others, a_file, a_later_version, an_unreadable_marker])
+def test_a_folder_that_is_not_a_store(tmp_path, make):
+    make(tmp_path / "place")
+    before = contents(tmp_path)
+    with pytest.raises(
+        UserError, match=rf"store is '{tmp_path}/place', but it must be a folder that this project wrote"
+    ):
+        Store(tmp_path / "place")
+    assert contents(tmp_path) == before
+
+
+def test_an_empty_folder_and_the_rest_of_an_interrupted_beginning_may_become_a_store(tmp_path):
+    (tmp_path / ".store.json.123").touch()
+    Store(tmp_path).add(ARITHMETIC, curve(ARITHMETIC), TRAINED)
+    assert Store(tmp_path).ids() == {ARITHMETIC.id}
+
+
+# Failing to write
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    place = Store(tmp_path / "file" / "store")
+    for write in (place.prepare, lambda: place.add(ARITHMETIC, curve(ARITHMETIC), TRAINED)):
+        with pytest.raises(
+            UserError, match=rf"store cannot write {tmp_path}/file/store/store.json \(Not a directory\)"
+        ):
+            write()
+    assert contents(tmp_path) == {"file": b"mine"}
+
+
+def test_a_file_in_the_way_of_the_runs(tmp_path):
+    place = Store(tmp_path)
+    place.prepare()
+    (tmp_path / "runs").write_text("mine")
+    before = contents(tmp_path)
+    with pytest.raises(UserError, match=rf"store cannot write {place.path(ARITHMETIC.id)}"):
+        place.add(ARITHMETIC, curve(ARITHMETIC), TRAINED)
+    assert contents(tmp_path) == before
+
+
+def limit(patch):
+    """The system's limit on the size of a file, below what a run takes."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+def no_space(patch, before=b""):
+    """Writers that fail as on a full disk, after some bytes."""
+
+    def fail(*arguments, **_):
+        next(a for a in reversed(arguments) if isinstance(a, os.PathLike)).write_bytes(before)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    patch.setattr(module.pq, "write_table", fail)
+    patch.setattr(module, "save_file", fail)
+    patch.setattr(module.shutil, "copyfile", fail)
+
+
+@pytest.fixture
+def limits():
+    """Limits of the system, as they were when the test ends."""
+    kept = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, kept)
+
+
+STATE = {
+    "flat": torch.arange(500.0),
+    "first": torch.ones(500),
+    "second": torch.rand(500),
+    "iteration": torch.tensor(20),
+}
+
+
+@pytest.mark.parametrize("fill", [limit, no_space, lambda patch: no_space(patch, b"half")])
+def test_a_full_disk_loses_nothing(store, tmp_path, monkeypatch, limits, fill):
+    new, again = replace(ARITHMETIC, seed=9), replace(ARITHMETIC)
+    other = Store(tmp_path / "other")
+    other.prepare()
+    store.save_checkpoint(new, STATE, curve(new))
+    before = contents(tmp_path)
+    fill(monkeypatch)
+    attempts = {
+        store.path(new.id): lambda: store.add(new, curve(new), TRAINED),
+        store.path(again.id): lambda: store.add(again, curve(again, 5), TRAINED),
+        store.checkpoint_path(new.id): lambda: store.save_checkpoint(new, STATE, curve(new, 5)),
+        other.path(min(store.ids())): lambda: other.merge(store),
+    }
+    for path, attempt in attempts.items():
+        with pytest.raises(UserError, match=rf"store cannot write {path} \(.*\); it needs .* free space\.$"):
+            attempt()
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_an_interruption_while_writing_leaves_what_was_there(tmp_path, error):
+    path = tmp_path / "a"
+    path.write_text("old")
+    with pytest.raises(error), module.replacing(path) as beside:
+        beside.write_text("half of the n")
+        raise error
+    assert contents(tmp_path) == {"a": b"old"}
+
+
+# Unfinished runs
+
+
+def test_checkpoints(store):
+    run = replace(ARITHMETIC, seed=9)
+    assert store.load_checkpoint(run) is None
+    store.save_checkpoint(run, STATE, curve(run))
+    state, rows = Store(store.folder).load_checkpoint(run)
+    assert state.keys() == STATE.keys() and all(torch.equal(state[name], STATE[name]) for name in STATE)
+    assert len(rows) == 3
+    for row, source in zip(rows, curve(run), strict=True):
+        assert row.keys() == source.keys()
+        assert all(np.array_equal(row[name], source[name]) for name in row)  # to the bit
+    assert run.id not in store.ids()
+    store.add(run, rows, TRAINED)
+    assert run.id in store.ids() and store.load_checkpoint(run) is None
+
+
+@pytest.mark.parametrize("damage", [truncate, text, nothing, lambda path: save_file({"a": torch.ones(3)}, path)])
+def test_a_damaged_checkpoint_counts_as_none(store, damage):
+    run = replace(ARITHMETIC, seed=9)
+    store.save_checkpoint(run, STATE, curve(run))
+    damage(store.checkpoint_path(run.id))
+    assert store.load_checkpoint(run) is None
