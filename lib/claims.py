@@ -5,7 +5,7 @@ from dataclasses import asdict
 import pandas as pd
 
 from lib import stats
-from lib.experiments import LARGE, size_name
+from lib.experiments import LARGE, REPLICATION, size_name
 
 # claim, its words, task, the rule that judges it (stats.CLAIMS), and the sizes it speaks of
 CLAIMS = (
@@ -81,6 +81,16 @@ def shown(judged: pd.DataFrame) -> pd.DataFrame:
     columns = {"words": "the paper says", "size": "size", "paper": "its one run", "here": "here", "runs": "runs"}
     table = judged[["claim", *columns]].rename(columns=columns)
     return table.assign(**{"95 % interval": interval, "verdict": verdict})
+
+
+def provisional(judged: pd.DataFrame) -> str:
+    """How many runs there are, and how many the protocol asks for; "" where there are enough."""
+    least, there = REPLICATION[0], judged[judged["runs"] > 0].groupby("task")["runs"].min()
+    short = {task: int(runs) for task, runs in there.items() if runs < least[str(task)]}
+    if not short:
+        return ""
+    parts = ", ".join(f"{runs} on the task {task} ({least[str(task)]} are asked for)" for task, runs in short.items())
+    return f"These verdicts are provisional: the protocol's rules applied to few runs. A cell has at least {parts}."
 
 
 def summary(judged: pd.DataFrame) -> str:

@@ -250,3 +250,4 @@ class Stack:
         for name in ("flat", "first", "second"):
             getattr(self, name)[i].copy_(state[name])
         self.iteration = int(state["iteration"])
+        self.step.fill_(self.iteration)

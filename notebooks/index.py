@@ -6,7 +6,7 @@
 # one training run for every size and task, and from four held-out sums. It would matter: it says that size itself pushes a
 # model from thinking to remembering.
 #
-# This book repeats the experiment from many seeds, with exact scoring, and asks of every claim how sure one may be.
+# This book repeats the experiment from several seeds, with exact scoring, and asks of every claim how sure one may be.
 
 # %% tags=["parameters", "remove-cell"]
 profile = "full"
@@ -40,7 +40,8 @@ judged = claims.judge(runs, paper)
 
 # %% tags=["remove-input"]
 short = f"These runs have {settings.iterations:,} iterations; the claims are about 30,000.\n\n"
-Markdown((short if settings.iterations != 30_000 else "") + claims.summary(judged) + f"\n\n{outcome.report()}")
+parts = [claims.provisional(judged), claims.summary(judged), outcome.report()]
+Markdown((short if settings.iterations != 30_000 else "") + "\n\n".join(parts))
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Every run at its last iteration. Above: how many of the four held-out sums it answers after training on the sums. Below: the share of the capitals that it recalls after training on the facts. A dot is a run, a diamond the paper's one run at its best checkpoint.", "name": "fig-headline"}}
 parts = []
@@ -61,8 +62,8 @@ if parts:
 # The unit is the training run. A run *extrapolates* when all four held-out sums are right at the last iteration, under
 # greedy decoding. That small models extrapolate counts as replicated when the whole 95 % interval for the share of such runs
 # lies above one half; that a size does not extrapolate, when it lies below one in ten; recall is judged by its mean over runs,
-# "cannot" below a quarter and "recalls" above 95 %. Everything else is unresolved, and {doc}`../book/methods` says why these
-# rules are what they are.
+# "cannot" below a quarter and "recalls" above 95 %. Everything else is unresolved; {doc}`../book/methods` gives the reasons, and
+# {doc}`../book/protocol` the rules as they were registered, with the larger set of runs that they are meant for.
 
 # %% tags=["remove-input"]
 Markdown(outcomes.markdown(claims.shown(judged)))

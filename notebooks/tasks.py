@@ -23,6 +23,7 @@ from IPython.display import Markdown
 
 from lib import charts, lab, outcomes, render
 from lib.store import Store
+from lib.tasks import make
 
 render.enable()
 outcome = lab.run(settings.sweep(), settings.store, settings.device)
@@ -62,6 +63,12 @@ if len(items):
     data = last[["run", "width", "seed", "prompt", "answer", "greedy", "sampled", "likelihood"]]
     render.figure(charts.fact_grid(items), data, "items-facts", facts)
 
-# %% [markdown]
-# A fact counts when the whole line is right. Three in fifty prompts or more are longer than the context of 24 characters,
-# and nearly every answer runs past it; the text is then cropped on the left and its positions slide, in scoring as in generation.
+# %% tags=["hide-input"]
+task = make("facts")
+longer = sum(len(p.text) > task.context for p in task.prompts)
+past = sum(len(p.text + p.answer) > task.context for p in task.prompts)
+Markdown(
+    f"A fact counts when the whole line is right. Of the {len(task.prompts)} prompts {longer} are longer than the context of "
+    f"{task.context} characters, and {past} run past it together with their answers. The text is then cropped on the left and its "
+    "positions slide, in scoring as in generation."
+)

@@ -321,6 +321,17 @@ def test_a_full_disk_loses_nothing(store, tmp_path, monkeypatch, limits, fill):
     assert contents(tmp_path) == before
 
 
+def test_a_file_is_renamed_into_its_place(tmp_path):
+    """Not copied: whoever reads it, or finds it after a crash, has the old or the new one, whole."""
+    path = tmp_path / "a"
+    path.write_text("old")
+    with module.replacing(path) as beside:
+        beside.write_text("new")
+        written = beside.stat().st_ino
+        assert path.read_text() == "old"
+    assert path.read_text() == "new" and path.stat().st_ino == written
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_an_interruption_while_writing_leaves_what_was_there(tmp_path, error):
     path = tmp_path / "a"
