@@ -1,5 +1,6 @@
 """The store: what goes in comes out, what is damaged is named, and what fails leaves everything as it was."""
 
+import contextlib
 import errno
 import json
 import os
@@ -273,6 +274,16 @@ def limit(patch):
     resource.setrlimit(resource.RLIMIT_FSIZE, (500, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
 
+@contextlib.contextmanager
+def limits_kept():
+    """Limits of the system, as they were at the end: pytest may itself be writing to a file."""
+    kept = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, kept)
+
+
 def no_space(patch, before=b""):
     """Writers that fail as on a full disk, after some bytes."""
 
@@ -285,14 +296,6 @@ def no_space(patch, before=b""):
     patch.setattr(module.shutil, "copyfile", fail)
 
 
-@pytest.fixture
-def limits():
-    """Limits of the system, as they were when the test ends."""
-    kept = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, kept)
-
-
 STATE = {
     "flat": torch.arange(500.0),
     "first": torch.ones(500),
@@ -302,22 +305,23 @@ STATE = {
 
 
 @pytest.mark.parametrize("fill", [limit, no_space, lambda patch: no_space(patch, b"half")])
-def test_a_full_disk_loses_nothing(store, tmp_path, monkeypatch, limits, fill):
+def test_a_full_disk_loses_nothing(store, tmp_path, monkeypatch, fill):
     new, again = replace(ARITHMETIC, seed=9), replace(ARITHMETIC)
     other = Store(tmp_path / "other")
     other.prepare()
     store.save_checkpoint(new, STATE, curve(new))
     before = contents(tmp_path)
-    fill(monkeypatch)
     attempts = {
         store.path(new.id): lambda: store.add(new, curve(new), TRAINED),
         store.path(again.id): lambda: store.add(again, curve(again, 5), TRAINED),
         store.checkpoint_path(new.id): lambda: store.save_checkpoint(new, STATE, curve(new, 5)),
         other.path(min(store.ids())): lambda: other.merge(store),
     }
-    for path, attempt in attempts.items():
-        with pytest.raises(UserError, match=rf"store cannot write {path} \(.*\); it needs .* free space\.$"):
-            attempt()
+    with limits_kept():
+        fill(monkeypatch)
+        for path, attempt in attempts.items():
+            with pytest.raises(UserError, match=rf"store cannot write {path} \(.*\); it needs .* free space\.$"):
+                attempt()
     assert contents(tmp_path) == before
 
 
