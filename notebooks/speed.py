@@ -47,7 +47,7 @@ Markdown(f"Measured on {machine} with torch {versions} on {day}; `make bench` me
 #
 # The last two have no scoring of their own and are charged for the published one, by sampling, but not for the estimates of
 # the loss that come with it in the public code. The time of a full run is put together from that of an update and that of
-# a scoring; nobody waited for the slow ones to end.
+# a scoring; nobody waited for the slow ones to end. The machine was not idle in every round, and the bars show what that did.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "How many times as long a full run takes elsewhere. A bar spans the rounds of the measurement, the mark is their median.", "name": "fig-speed"}}
 runs = rivals[(rivals["measure"] == "full run") & ~rivals["contestant"].str.startswith(own)]

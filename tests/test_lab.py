@@ -177,6 +177,7 @@ LONG = ("run", "capacity", "--tasks", "arithmetic", "--widths", "6", "--device",
 def start(tmp_path, *arguments) -> subprocess.Popen:
     script = tmp_path / "often.py"
     script.write_text(OFTEN)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background may ignore it
     return subprocess.Popen(
         [sys.executable, script, *LONG, *arguments, "--store", tmp_path / "killed"],
         env=os.environ | {"PYTHONPATH": str(ROOT)}, start_new_session=True, stdout=subprocess.PIPE,
