@@ -14,15 +14,7 @@ from lib.tasks import TASKS
 
 ROOT = Path(__file__).parents[1]  # the default store lies here, wherever a notebook runs
 DEVICES = ("auto", "cpu", "cuda")
-PARAMETERS = {
-    "profile": str,
-    "tasks": list,
-    "widths": list,
-    "seeds": int,
-    "iterations": int,
-    "device": str,
-    "store": str,
-}
+PARAMETERS = ("profile", "tasks", "widths", "seeds", "iterations", "device", "store")
 
 
 @dataclass(frozen=True)

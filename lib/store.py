@@ -60,6 +60,14 @@ def replacing(path: Path) -> Iterator[Path]:
             beside.unlink(missing_ok=True)
 
 
+def _details(file: pq.ParquetFile) -> dict:
+    return json.loads(file.schema_arrow.metadata[b"run"])
+
+
+def _config(details: dict) -> Run:
+    return Run(**{name: value for name, value in details.items() if name in FACTORS})
+
+
 class Store:
     """Finished runs in a folder, which is made when the first run is added.
 
@@ -133,7 +141,7 @@ class Store:
         path = self.path(run)
         try:
             file = pq.ParquetFile(path)
-            if json.loads(file.schema_arrow.metadata[b"run"])["run"] != run:
+            if _details(file)["run"] != run:
                 raise ValueError
         except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
             raise UserError(
@@ -144,11 +152,11 @@ class Store:
     def details(self, run: str) -> dict:
         """Factors, outcomes and provenance of a finished run."""
         with self._open(run) as file:
-            return json.loads(file.schema_arrow.metadata[b"run"])
+            return _details(file)
 
     def config(self, run: str) -> Run:
         """The configuration of a finished run."""
-        return Run(**{name: value for name, value in self.details(run).items() if name in FACTORS})
+        return _config(self.details(run))
 
     def runs(self, only: Iterable[str] | None = None) -> pd.DataFrame:
         """The finished runs, one row a run: id, factors, outcomes at the final iteration, where they were trained."""
@@ -161,6 +169,7 @@ class Store:
 
     def _read(self, run: str) -> tuple[Run, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
         with self._open(run) as file:
+            config = _config(_details(file))
             try:
                 table = file.read()
             except (OSError, pa.ArrowException) as error:
@@ -170,7 +179,7 @@ class Store:
         scores = {name: table[name].combine_chunks().values.to_numpy(zero_copy_only=False) for name in SCORES}
         shape = (table.num_rows, -1)
         scores = {name: values.reshape(shape) for name, values in scores.items()}
-        return self.config(run), table["iteration"].to_numpy(), table["loss"].to_numpy(), scores
+        return config, table["iteration"].to_numpy(), table["loss"].to_numpy(), scores
 
     def curves(self, runs: pd.DataFrame) -> pd.DataFrame:
         """Learning curves of `runs` (a table with the column run), one row a run and evaluation.
