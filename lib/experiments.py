@@ -32,10 +32,13 @@ EXPERIMENTS = {
     "capacity": ("arithmetic", "facts"),
     "tasks": ("arithmetic", "facts"),
     "joint": ("joint",),
-    "dynamics": ("arithmetic",),
-    "speed": (),
     "replication": TASKS,
+    "regularization": TASKS,
+    "dynamics": ("arithmetic",),
+    "verdicts": TASKS,
+    "speed": (),
 }
+REGISTERED = ("index", "replication", "regularization", "dynamics", "verdicts")  # read the registered replication
 # Seeds a cell of the replication: the least that a chapter may be written on, and two goals, for a CPU and for a GPU.
 REPLICATION = (
     {"arithmetic": 20, "joint": 8, "facts": 5},
@@ -88,9 +91,9 @@ def replication(tasks: list[str], widths: list[int], seeds: int | None, iteratio
     seeds : the most seeds a cell; None for the numbers of `REPLICATION`, one goal after the other.
     """
     cells: dict[Run, str] = {}
-    for goal in REPLICATION if seeds is None else (dict.fromkeys(TASKS, seeds),):
-        for task in TASKS:  # the sums first: they carry most claims and cost least
-            for seed in range(goal.get(task, 0) if task in tasks else 0):
+    for goal in REPLICATION if seeds is None else (dict.fromkeys(REPLICATION[0], seeds),):
+        for task, most in goal.items():  # the sums first: they carry most claims and cost least
+            for seed in range(most if task in tasks else 0):
                 for width, (variant, changes) in itertools.product(sorted(set(widths)), VARIANTS.items()):
                     cells[published(task, width, seed, iterations=iterations, line_order=seed, **changes)] = variant
                 if task == "arithmetic" and seed < REPLICATION[0]["arithmetic"]:

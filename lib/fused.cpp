@@ -7,7 +7,9 @@
 // - queries, keys and values of a one-layer model depend on (position, token) alone: they are rows of a small table;
 // - after the attention, activations lie features first and prefixes last, [width][prefix], so that LayerNorm and
 //   softmax are plain vector arithmetic with no reduction inside a vector;
-// - the gain of a LayerNorm is folded into the matrix that follows it.
+// - the gain of a LayerNorm is folded into the matrix that follows it;
+// - numbers below 1e-38 count as zero: a model that has learnt its text makes many, and some processors take a hundred
+//   times as long over each.
 //
 // Everything is float32. Parameters are one flat array in the order of `Parameters` below, as in model.py.
 
@@ -16,6 +18,9 @@
 #include <cstring>
 #include <utility>
 #include <vector>
+#ifdef __SSE__
+#include <xmmintrin.h>
+#endif
 
 namespace {
 
@@ -36,6 +41,15 @@ struct Parameters { // one flat array of floats
         norm3[D];
 };
 constexpr int SIZE = sizeof(Parameters) / sizeof(float);
+
+// While it lives, subnormal numbers are read and written as zeros, where the processor has a switch for it.
+struct FlushSubnormals {
+#ifdef __SSE__
+    const unsigned before = _mm_getcsr();
+    FlushSubnormals() { _mm_setcsr(before | 0x8040); } // flush to zero, denormals are zero
+    ~FlushSubnormals() { _mm_setcsr(before); }
+#endif
+};
 
 inline vec splat(float x) { return x - vec{}; }
 inline vec load(const float *p) { vec v; std::memcpy(&v, p, sizeof v); return v; }
@@ -548,6 +562,7 @@ int parameter_count() { return SIZE; }
 // Mean loss of the windows at `batch` offsets; with `grad` (SIZE floats) their gradient instead.
 double loss_or_gradient(const int32_t *tokens, const int32_t *order, const int32_t *rank, const int32_t *shared, int offsets,
                         const float *parameters, float *grad, const int32_t *windows, int batch) {
+    const FlushSubnormals flush;
     Workspace &w = workspace();
     w.count.assign(offsets, 0);
     for (int i = 0; i < batch; ++i) ++w.count[rank[windows[i]]];
@@ -559,6 +574,7 @@ double loss_or_gradient(const int32_t *tokens, const int32_t *order, const int32
 void train(const int32_t *tokens, const int32_t *order, const int32_t *rank, const int32_t *shared, int offsets, float *parameters,
            float *first, float *second, const float *decay, const int32_t *windows, int batch, const float *rate, int steps, int64_t done,
            float beta1, float beta2, float epsilon) {
+    const FlushSubnormals flush;
     Workspace &w = workspace();
     static thread_local float grad[SIZE];
     const Corpus corpus{tokens, order, rank, shared, offsets};

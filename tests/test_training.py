@@ -185,6 +185,15 @@ def test_fused_training(task, weight_decay):
         assert (found - reference).norm() <= 1e-5 * reference.norm()
 
 
+def test_fused_training_leaves_the_processor_as_it_was():
+    """Subnormal numbers are zeros in the fused form alone."""
+    run = Run("arithmetic", 6, 0, iterations=10)
+    needs_fused(run)
+    Stack([run]).advance(2)
+    least = np.full(1, 1e-40, np.float32)
+    assert (least * np.float32(0.5) > 0).all()
+
+
 def test_corpus_ranks_the_windows():
     corpus = fused.Corpus(TINY.corpus)
     tokens, width = TINY.corpus.tokens.tolist(), TINY.corpus.context + 1
