@@ -54,16 +54,19 @@ def run(experiment: str, time_budget: str | None, **given) -> None:
 @main.command()
 @options
 def status(**given) -> None:
-    """Show what the store holds of what each experiment asks."""
+    """Show what the store holds of what each experiment asks, cell by cell."""
     for name, tasks in experiments.EXPERIMENTS.items():
-        if not tasks:
+        if not tasks or (name in experiments.REGISTERED and name != "replication"):  # those read the same runs
             continue
         chosen = _settle(name, given)
         sweep = chosen.sweep()
+        if "variant" not in sweep:
+            sweep["variant"] = ""
         there = Store(chosen.store).ids()
-        cells = sweep.assign(there=sweep["run"].isin(there)).groupby(["task", "width"])["there"].agg(["sum", "count"])
-        for (task, width), cell in cells.iterrows():
-            click.echo(f"{name:12} {task:12} {experiments.size_name(width):5} {cell['sum']:4} of {cell['count']:4}")
+        cells = sweep.assign(there=sweep["run"].isin(there)).groupby(["task", "width", "variant"], sort=False)["there"]
+        for (task, width, variant), cell in cells.agg(["sum", "count"]).iterrows():
+            size = experiments.size_name(width)
+            click.echo(f"{name:12} {task:12} {size:5} {variant:10} {cell['sum']:4} of {cell['count']:4}")
 
 
 @main.command()

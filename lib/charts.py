@@ -430,54 +430,6 @@ def raster(items: pd.DataFrame) -> alt.TopLevelMixin:
     return chart.transform_calculate(state="datum.right ? 'right' : 'wrong'")
 
 
-def seed_strips(table: pd.DataFrame) -> alt.TopLevelMixin:
-    """A square a seed, filled when its run succeeded, a strip a cell, with a switch between the rules of reporting.
-
-    Parameters
-    ----------
-    table : one row a run and rule: `task`, `width`, `variant`, `seed`, `rule` ("final", "best checkpoint", ...),
-        `success` (bool). Tasks, variants and rules stand in the order of the table.
-    """
-    rules, variants, a_line = list(table["rule"].unique()), list(table["variant"].unique()), 25
-    rule = alt.param(name="rule", value=rules[0], bind=alt.binding_radio(options=rules, name="reported: "))
-    states = alt.Scale(domain=["success", "no success"], range=[_RIGHT, _WRONG])
-    down = alt.Header(labelAngle=0, labelAlign="left", labelAnchor="end", labelBaseline="top")
-    blocks: list[alt.FacetChart] = []
-    for task, cells in _named(table.astype({"success": int})).groupby("task", sort=False):
-        strips = cells.sort_values("seed").groupby(["size", "variant", "rule"])
-        rows = strips.agg(seed=("seed", list), success=("success", list), right=("success", "sum"))
-        rows["runs"] = rows["seed"].map(len)
-        rows["place"] = [list(range(n)) for n in rows["runs"]]
-        lines = math.ceil(rows["runs"].max() / a_line)
-        x = alt.Scale(domain=list(range(a_line + 8)), paddingInner=0.2, paddingOuter=0)  # the count is at the right
-        y = alt.Scale(domain=list(range(lines)), paddingInner=0.2, paddingOuter=0)
-        base = alt.Chart().encode(tooltip=_tips("size", "variant", "seed", "state", "count=successes"))
-        squares = base.mark_rect().encode(
-            x=alt.X("column:O", axis=None, scale=x),
-            y=alt.Y("line:O", axis=None, scale=y),
-            color=alt.Color("state:N", title=None, scale=states),
-        )
-        label = base.mark_text(align="left").encode(x=alt.value(9 * a_line + 4), y=alt.value(5), text="label:N")
-        panel = alt.layer(squares, label, data=_data(rows.reset_index()), width=9 * (a_line + 8), height=9 * lines)
-        across = alt.Header(labelAnchor="start", labels=not blocks)
-        chart = panel.facet(
-            row=alt.Row("size:N", sort=[size_name(w) for w in _widths(cells)], title=None, header=down),
-            column=alt.Column("variant:N", sort=variants, title=None, header=across),
-            spacing=8,
-        )
-        # Unfolded before the panels are made, as in `raster`.
-        chart = chart.transform_filter("datum.rule === rule").transform_flatten(["seed", "success", "place"])
-        chart = chart.transform_calculate(
-            state="datum.success ? 'success' : 'no success'",
-            count="datum.right + ' of ' + datum.runs",
-            label="datum.place ? '' : datum.count",
-            column=f"datum.place % {a_line}",
-            line=f"floor(datum.place / {a_line})",
-        )
-        blocks.append(chart.properties(title=str(task)))
-    return alt.vconcat(*blocks, spacing=12, params=[rule.param])
-
-
 def speed_bars(table: pd.DataFrame) -> alt.TopLevelMixin:
     """How many times as fast as something else, with the spread of the measurements, on a log axis.
 

@@ -19,7 +19,7 @@ import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from tqdm import tqdm
 
 from lib import experiments
 from lib.errors import UserError
+from lib.settings import Settings
 from lib.store import OUTCOMES, Store
 from lib.training import CHUNK, Run, Stack
 
@@ -258,8 +259,21 @@ def run(sweep: pd.DataFrame, store: str, device: str = "cpu", time_budget: float
         finally:
             bar.bar.close()
     there = held.ids()
-    trained = len([run for run in wanted if run.id in there])
-    return Outcome(held.runs(sweep["run"]), sweep[~sweep["run"].isin(there)], trained, len(too_long))
+    return replace(look(sweep, store), trained=sum(run.id in there for run in wanted), left_to_gpu=len(too_long))
+
+
+def look(sweep: pd.DataFrame, store: str) -> Outcome:
+    """What a store holds of a sweep; nothing is trained. A column `variant` of the sweep is handed on."""
+    runs = Store(store).runs(sweep["run"])
+    if "variant" in sweep:
+        runs = runs.merge(sweep[["run", "variant"]], on="run")
+    return Outcome(runs, sweep[~sweep["run"].isin(runs["run"])], 0, 0)
+
+
+def gather(settings: Settings) -> Outcome:
+    """The runs of a chapter. What lacks is trained, but for the registered replication, which takes a CPU a day."""
+    sweep = settings.sweep()
+    return run(sweep, settings.store, settings.device) if settings.seeds else look(sweep, settings.store)
 
 
 def rerun(store: Store, run_id: str, device: str) -> str:

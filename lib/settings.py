@@ -32,7 +32,7 @@ class Settings:
 
     def sweep(self):
         """The runs that these settings ask for (experiments.sweep, or experiments.replication)."""
-        if self.experiment == "replication":
+        if self.experiment in experiments.REGISTERED:
             return experiments.replication(self.tasks, self.widths, self.seeds, self.iterations)
         assert self.seeds is not None
         return experiments.sweep(self.tasks, self.widths, self.seeds, self.iterations)
@@ -95,7 +95,7 @@ def settle(given: Mapping, experiment: str) -> Settings:
     }
     profile = values.get("profile", "full" if experiment == "replication" else "quick")
     _one_of("profile", profile, experiments.PROFILES)
-    every = experiment == "replication" and profile == "full" and "seeds" not in values
+    every = experiment in experiments.REGISTERED and profile == "full" and "seeds" not in values
     filled = {"tasks": list(experiments.EXPERIMENTS[experiment]), **experiments.PROFILES[profile]}
     values = {"device": "auto", "store": str(ROOT / "results"), **filled, **values}
     found_tasks = _listed("tasks", values["tasks"]) if values["tasks"] else []

@@ -277,21 +277,26 @@ def summarize(run: Run, iteration: np.ndarray, loss: np.ndarray, scores: dict[st
 
     `seen_accuracy` and `facts_accuracy` are shares of the prompts and `held_out_correct` a count, all under greedy
     decoding and NaN where the task has no such prompts; `score` is the accuracy over all prompts under the published
-    sampling, by which the paper chose its checkpoints.
+    sampling, by which the paper chose its checkpoints. `addition` and `subtraction` are the paper's percentages, of 91
+    prompts each: those with a right-hand 0 are left out, but for 0+0 and 0-0 (arXiv:2506.09099).
     """
-    group = np.array([p.group for p in run.corpus.prompts])
+    table = prompt_table(run)
+    group, operation = table["group"].to_numpy(), table["operation"].to_numpy()
+    asked = ((table["right"] != 0) | (table["left"] == 0)).to_numpy()
 
-    def over(name: str, what) -> np.ndarray:
-        inside = scores["greedy"][:, group == name]
+    def over(chosen: np.ndarray, what) -> np.ndarray:
+        inside = scores["greedy"][:, chosen]
         return what(inside, axis=1).astype(float) if inside.shape[1] else np.full(len(iteration), np.nan)
 
     return pd.DataFrame(
         {
             "iteration": iteration,
             "loss": loss,
-            "seen_accuracy": over("seen", np.mean),
-            "held_out_correct": over("held out", np.sum),
-            "facts_accuracy": over("fact", np.mean),
+            "seen_accuracy": over(group == "seen", np.mean),
+            "held_out_correct": over(group == "held out", np.sum),
+            "facts_accuracy": over(group == "fact", np.mean),
+            "addition": 100 * over((operation == "+") & asked, np.mean),
+            "subtraction": 100 * over((operation == "-") & asked, np.mean),
             "score": scores["sampled"].mean(1),
         }
     )

@@ -2,8 +2,7 @@
 # # Over time
 #
 # A published number is one moment of a run. The paper's own logs show that larger models answer held-out sums for
-# a while and lose them again, and that n14 has all four right at 27 of its 121 evaluations {cite:p}`barron2025`. Here every
-# held-out sum of every run has a line of its own.
+# a while and lose them again {cite:p}`barron2025`. Here every held-out sum of every registered run has a line of its own.
 
 # %% tags=["parameters", "hide-input"]
 profile = "full"
@@ -26,21 +25,34 @@ from lib import charts, lab, outcomes, render
 from lib.store import Store
 
 render.enable()
-outcome = lab.run(settings.sweep(), settings.store, settings.device)
-runs, held = outcome.runs, Store(settings.store)
+everything = lab.gather(settings).runs
+everything = everything[everything["task"] == "arithmetic"]
+runs, held = everything[everything["variant"] == "base"], Store(settings.store)
 curves, items = held.curves(runs), held.items(runs, groups=["held out"])
-Markdown(outcome.report())
+others = {variant: held.curves(cell) for variant, cell in everything.groupby("variant") if variant != "base"}
 
 # %% [markdown]
 # ## When a held-out sum is right
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "When each run answers each held-out sum right under greedy decoding: a panel for every sum and size, a line for every seed. Point at a bar for its iterations.", "name": "fig-raster"}}
 if len(items):
-    data = items[["run", "width", "seed", "iteration", "prompt", "greedy", "sampled", "likelihood"]]
-    render.figure(charts.raster(items), data, "raster", runs)
+    render.figure(charts.raster(items), outcomes.spans(items), "raster", runs)
+
+# %% [markdown]
+# The file behind the figure has, for every run and sum, the iterations of the first and the last right answer and the share of evaluations that
+# are right. By size:
 
 # %% tags=["hide-input"]
-Markdown(outcomes.transience(curves))
+Markdown(outcomes.markdown(outcomes.span_table(items)) if len(items) else "No run yet.")
+
+# %% [markdown]
+# All four at once:
+
+# %% tags=["hide-input"]
+names = {"wd": "With weight decay 0.1", "one order": "With the published order of the lines"}
+parts = [outcomes.transience(curves)] if len(curves) else ["No run yet."]
+parts += [f"{names[variant]}:\n\n{outcomes.transience(table)}" for variant, table in others.items()]
+Markdown("\n\n".join(parts))
 
 # %% [markdown]
 # A size that has the sums right at some evaluations and not at the last is not one that cannot find them. Whether its
@@ -58,7 +70,7 @@ Markdown(outcomes.markdown(outcomes.by_rule(curves)) if len(curves) else "No run
 # What a model could still gain after it knows every sum is the order of the lines.
 
 # %% tags=["hide-input"]
-Markdown(outcomes.against_floors(runs))
+Markdown(outcomes.against_floors(runs) if len(runs) else "No run yet.")
 
 # %% [markdown]
 # The lower floor can be reached only by knowing the order of the lines, which no held-out sum has a place in.

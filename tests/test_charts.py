@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import vl_convert
 
-from lib import charts
+from lib import charts, verdict_charts
 
 WIDTHS, ITERATIONS = (14, 28, 56, 384), range(0, 30001, 250)
 VEGA_LITE = "_".join(alt.VEGALITE_VERSION.split(".")[:2])
@@ -59,7 +59,22 @@ def strips() -> pd.DataFrame:
     names = {"task": ["facts", "arithmetic"], "width": WIDTHS, "variant": ["base", "wd"], "seed": range(100)}
     names["rule"] = ["final", "best checkpoint", "lowest loss"]
     table = pd.MultiIndex.from_product(names.values(), names=names.keys()).to_frame(index=False)
-    return table.assign(success=table["seed"] % 3 == 0)
+    return table.assign(success=table["seed"] % 3 == 0, low=0.2, high=0.5)
+
+
+def verdicts() -> pd.DataFrame:
+    rows = [
+        ("C1 n14", "base", 0.5, 0.3, 0.7, 0.5, "unresolved", 20),
+        ("C4 n56", "base", 0, 0, 0.05, 0.1, "replicated", 72),
+    ]
+    rows += [("C1 n14", "wd", 0.4, 0.2, 0.45, 0.5, "not replicated", 20)]
+    names = ["label", "group", "estimate", "low", "high", "threshold", "verdict", "runs"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def kinds() -> pd.DataFrame:
+    names = {"task": ["arithmetic", "joint"], "width": [14, 56], "kind": list(verdict_charts.PAIRS)}
+    return pd.MultiIndex.from_product(names.values(), names=names.keys()).to_frame(index=False).assign(seeds=range(16))
 
 
 def speeds() -> pd.DataFrame:
@@ -80,7 +95,9 @@ BUILD: dict[str, Callable[[], alt.TopLevelMixin]] = {
     "dots": lambda: charts.dots(runs(), "loss", published()),
     "dots of counts": lambda: charts.dots(runs().drop(columns=["low", "high"]), "held_out_correct"),
     "raster": lambda: charts.raster(items(seeds=8)),
-    "strips": lambda: charts.seed_strips(strips()),
+    "strips": lambda: verdict_charts.seed_strips(strips()),
+    "pairs": lambda: verdict_charts.pairs(kinds()),
+    "forest": lambda: verdict_charts.forest(verdicts(), "share"),
     "speed": lambda: charts.speed_bars(speeds()),
 }
 

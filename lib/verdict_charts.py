@@ -1,0 +1,147 @@
+"""Charts of counts and intervals, in the manner of charts.py: seed strips, paired runs, verdicts with thresholds."""
+
+import math
+
+import altair as alt
+import pandas as pd
+
+from lib.charts import _HELD_OUT, _PLAIN, _RIGHT, _WRONG, PUBLISHED, _data, _named, _tips, _widths
+
+A_LINE, SQUARE = 20, 8  # seeds in a line of a strip, and pixels a seed
+PAIRS = {  # what became of one seed with and without regularization
+    "both": _RIGHT, "only without": PUBLISHED[14], "only with": PUBLISHED[56], "neither": _WRONG,
+}  # fmt: skip
+
+
+def seed_strips(table: pd.DataFrame) -> alt.TopLevelMixin:
+    """A square a seed, filled when its run succeeded, a strip a cell, with a switch between the rules of reporting.
+
+    Parameters
+    ----------
+    table : one row a run and rule: `width`, `variant`, `seed`, `rule` ("final", "best checkpoint", ...), `success`
+        (bool), and `low` and `high`, the bounds of the share of successes in its cell. Variants and rules stand in the
+        order of the table.
+    """
+    rules, variants = list(table["rule"].unique()), list(table["variant"].unique())
+    rule = alt.param(name="rule", value=rules[0], bind=alt.binding_radio(options=rules, name="reported: "))
+    cells = _named(table.astype({"success": int}))
+    strips = cells.sort_values("seed").groupby(["size", "variant", "rule"])
+    rows = strips.agg(seed=("seed", list), success=("success", list), low=("low", "first"), high=("high", "first"))
+    rows["runs"] = rows["seed"].map(len)
+    rows["place"] = [list(range(n)) for n in rows["runs"]]
+    spans = (100 * rows[["low", "high"]]).round().astype(int).itertuples(index=False)
+    rows["count"] = [
+        f"{sum(right)} of {n}: {low} to {high} %"
+        for right, n, (low, high) in zip(rows["success"], rows["runs"], spans, strict=True)
+    ]
+    lines = math.ceil(rows["runs"].max() / A_LINE)
+    side = {"width": SQUARE * A_LINE, "height": max(16, SQUARE * lines)}
+    x = alt.Scale(domain=list(range(A_LINE)), paddingInner=0.2, paddingOuter=0)
+    y = alt.Scale(domain=list(range(lines)), paddingInner=0.2, paddingOuter=0)
+    states = alt.Scale(domain=["success", "no success"], range=[_RIGHT, _WRONG])
+    base = alt.Chart().encode(tooltip=_tips("size", "variant", "seed", "state", "count=successes"))
+    squares = base.mark_rect(height=SQUARE - 1).encode(
+        x=alt.X("column:O", axis=None, scale=x),
+        y=alt.Y("line:O", axis=None, scale=y),
+        color=alt.Color("state:N", title=None, scale=states),
+    )
+    label = base.mark_text(align="left", baseline="top", fontSize=11)
+    label = label.encode(x=alt.value(0), y=alt.value(side["height"] + 2), text="label:N")
+    chart = alt.layer(squares, label, data=_data(rows.reset_index()), **side).facet(
+        row=alt.Row("size:N", title=None, header=alt.Header(labelAngle=0, labelAlign="left")).sort(
+            list(_named(pd.DataFrame({"width": _widths(cells)}))["size"])
+        ),
+        column=alt.Column("variant:N", sort=variants, title=None, header=alt.Header(labelAnchor="start")),
+        spacing={"row": 26, "column": 36},
+    )
+    # Unfolded before the panels are made: Vega-Lite loses what is unfolded inside them.
+    chart = chart.transform_filter("datum.rule === rule").transform_flatten(["seed", "success", "place"])
+    chart = chart.transform_calculate(
+        state="datum.success ? 'success' : 'no success'",
+        label="datum.place ? '' : datum.count",
+        column=f"datum.place % {A_LINE}",
+        line=f"floor(datum.place / {A_LINE})",
+    )
+    return chart.add_params(rule)
+
+
+def pairs(table: pd.DataFrame) -> alt.TopLevelMixin:
+    """How many seeds succeed with, without, with and without, or never: a panel a task, a bar a size.
+
+    Parameters
+    ----------
+    table : one row a task, width and `kind` (a key of `PAIRS`): `task`, `width`, `kind`, `seeds` (a count).
+    """
+    kinds = list(PAIRS)
+    rows = _named(table).assign(order=[kinds.index(kind) for kind in table["kind"]])
+    sizes = list(_named(pd.DataFrame({"width": _widths(table)}))["size"])
+    bars = alt.Chart(_data(rows)).mark_bar(height=14)
+    bars = bars.encode(
+        x=alt.X("seeds:Q", title="seeds", axis=alt.Axis(tickMinStep=1, format="d")),
+        y=alt.Y("size:N", sort=sizes, title=None, axis=alt.Axis(**_PLAIN)),
+        color=alt.Color(
+            "kind:N", title="succeeds", sort=kinds, scale=alt.Scale(domain=kinds, range=list(PAIRS.values()))
+        ),
+        order="order:Q",
+        tooltip=_tips("task", "size", "kind=succeeds", "seeds"),
+    )
+    panels = bars.properties(width=185, height=alt.Step(24))
+    tasks = alt.Column("task:N", sort=list(rows["task"].unique()), title=None, header=alt.Header(labelAnchor="start"))
+    return panels.facet(column=tasks, spacing=24).resolve_scale(x="independent", y="independent")
+
+
+def forest(table: pd.DataFrame, title: str) -> alt.TopLevelMixin:
+    """Estimates with their intervals and the thresholds that judge them: a line an estimate, a panel a group.
+
+    A dashed mark is the threshold. Pointing at an interval gives its numbers.
+
+    Parameters
+    ----------
+    table : one row an estimate: `label`, `group`, `estimate`, `low`, `high`, `threshold` (shares of 1), `verdict`,
+        `runs`. Labels and groups stand in the order of the table.
+    title : the title of the axis, with its unit.
+    """
+    verdicts = {
+        "replicated": _RIGHT,
+        "not replicated": PUBLISHED[28],
+        "unresolved": "#8a94a0",
+        "uninformative": "#8a94a0",
+    }
+    ends = [min(0.0, table["low"].min()), max(1.0, table["high"].max())]
+    axis = alt.Axis(format="%", tickCount=6)
+    x = {
+        f: alt.X(f"{f}:Q", title=title, axis=axis, scale=alt.Scale(domain=ends, padding=6))
+        for f in ("estimate", "low", "threshold")
+    }
+    found = [v for v in verdicts if v in set(table["verdict"])]
+    colours = alt.Scale(domain=found, range=[verdicts[v] for v in found])
+    shapes = alt.Scale(
+        domain=found,
+        range=[dict(zip(verdicts, ("circle", "cross", "square", "diamond"), strict=True))[v] for v in found],
+    )
+    tips = _tips("label=claim", "group", "verdict", "runs") + _tips(
+        "estimate", "low", "high", "threshold", number=".1%"
+    )
+    base = alt.Chart().encode(
+        y=alt.Y(
+            "label:N",
+            sort=list(table["label"].unique()),
+            title=None,
+            axis=alt.Axis(labelLimit=240, grid=True, **_PLAIN),
+        ),
+        color=alt.Color("verdict:N", title="verdict", scale=colours),
+        tooltip=tips,
+    )
+    spans = base.mark_rule(strokeWidth=6, opacity=0.45).encode(x=x["low"], x2="high:Q")
+    marks = base.mark_point(size=70, filled=True, opacity=1).encode(
+        x=x["estimate"], shape=alt.Shape("verdict:N", title="verdict", scale=shapes)
+    )
+    limits = (
+        alt.Chart()
+        .mark_tick(thickness=2, height=18, color=_HELD_OUT)
+        .encode(x=x["threshold"], y=alt.Y("label:N", sort=list(table["label"].unique())), tooltip=tips)
+    )
+    groups = list(table["group"].unique())
+    panel = alt.layer(limits, spans, marks, data=_data(table)).properties(width=420 // len(groups), height=alt.Step(24))
+    header = alt.Header(labelAnchor="start", labels=len(groups) > 1)
+    return panel.facet(column=alt.Column("group:N", sort=groups, title=None, header=header), spacing=20)
