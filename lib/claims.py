@@ -239,16 +239,19 @@ def provisional(runs: pd.DataFrame) -> str:
         for variant in VARIANTS
     }
     enough = sum(number >= REPLICATION[0][task] for (task, _, _), number in cells.items())
-    short, none = [], []
+    short: dict[str, list[str]] = {}
+    none: dict[str, list[str]] = {}
     for (task, width), numbers in pd.Series(cells).groupby(level=[0, 1], sort=False):
-        name, least = f"{size_name(int(width))} {task}", REPLICATION[0][task]
+        least, name = REPLICATION[0][task], size_name(int(width))
         if numbers.max() == 0:
-            none.append(name)
+            none.setdefault(task, []).append(name)
         elif numbers.min() < least:
-            short.append(f"{name} ({numbers.min()} of {least})")
+            short.setdefault(task, []).append(f"{name} {numbers.min()} of {least}")
     text = f"{enough} of the protocol's {len(cells)} cells have at least their least number of runs."
-    text += f" Fewer have {', '.join(short)}: their verdicts are provisional." if short else ""
-    return text + (f" No run yet have {', '.join(none)}." if none else "")
+    for words, found in (("Provisional are the verdicts on", short), ("No run yet:", none)):
+        listed = ", ".join(f"{task} ({', '.join(names)})" for task, names in found.items())
+        text += f" {words} {listed}." if found else ""
+    return text
 
 
 def _statements(found: pd.DataFrame) -> str:

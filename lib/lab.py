@@ -36,6 +36,7 @@ from lib.training import CHUNK, Run, Stack
 CHECKPOINT_SECONDS = 20
 CPU_HOURS = 12  # a run that a CPU core would need longer for is left to a GPU
 FLOPS_A_SECOND = 4e10  # of one CPU core, roughly; only the estimates above and the bar's shares rest on it
+ROUNDING = 1e-5  # between the losses of two runs that differ by rounding alone
 STACK_FLOATS = 2**28  # of one activation of a whole stack on a GPU; a stack that does not fit all the same is halved
 
 
@@ -286,12 +287,19 @@ def rerun(store: Store, run_id: str, device: str) -> str:
         if run_id not in again.ids():
             raise UserError(f"RUN_ID is {run_id!r}, a run that would take a CPU days; rerun it with device cuda.")
         old, new = store.details(run_id), again.details(run_id)
-        curves = [s.curves(sweep)[[*OUTCOMES, "score"]] for s in (store, again)]
-    if curves[0].equals(curves[1]):
-        return f"{run_id} came out the same to the bit: loss {new['loss']:.6f}."
+        curves = [s.curves(sweep)[["loss", "score"]] for s in (store, again)]
+        answers = [s.items(sweep)["greedy"] for s in (store, again)]
+    apart = (curves[0]["loss"] - curves[1]["loss"]).abs().max()
     where = [f"{d['processor']} ({d['device']}, {d['engine']}, torch {d['torch']})" for d in (old, new)]
+    if answers[0].equals(answers[1]) and curves[0].equals(curves[1]):
+        return f"{run_id} came out the same to the bit: loss {new['loss']:.6f}."
+    if answers[0].equals(answers[1]) and apart < ROUNDING:
+        return (
+            f"{run_id} came out the same but for rounding: every answer at every evaluation, and losses within "
+            f"{apart:.1g}. Then on {where[0]}, now on {where[1]}."
+        )
     outcomes = [", ".join(f"{name} {d[name]:.4g}" for name in OUTCOMES if d[name] is not None) for d in (old, new)]
     return (
         f"{run_id} came out differently. Then: {outcomes[0]}, on {where[0]}. Now: {outcomes[1]}, on {where[1]}. "
-        "Another processor or device rounds sums in another order, and training amplifies that."
+        "Another processor or device rounds sums in another order, and training can amplify that."
     )

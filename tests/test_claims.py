@@ -100,8 +100,13 @@ def test_the_summary_says_each_cell_once():
 def test_cells_are_counted_against_the_protocol():
     data = runs(of=20)
     text = claims.provisional(data)
-    assert text.startswith("18 of the protocol's 24 cells") and "No run yet have MLT arithmetic, MLT joint" in text
-    assert "n56 arithmetic (20 of 20)" not in text and "n56 arithmetic (3 of 20)" in claims.provisional(runs(0, 0, 3))
+    assert (
+        text.startswith("18 of the protocol's 24 cells")
+        and "No run yet: arithmetic (MLT), joint (MLT), facts (MLT)." in text
+    )
+    assert "Provisional" not in text
+    few = "Provisional are the verdicts on arithmetic (n14 3 of 20, n28 3 of 20, n56 3 of 20), joint (n14 3 of 8"
+    assert few in claims.provisional(runs(0, 0, 3))
     table = claims.counts(data).set_index(["task", "size"])
     assert table.loc[("joint", "n28"), ["base", "wd", "one order", "least"]].tolist() == ["20", "20", "–", "8"]
 

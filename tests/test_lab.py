@@ -105,6 +105,23 @@ def test_rerun(cli, tmp_path):
     status, out, _ = cli("rerun", run, "--store", tmp_path, "--device", "cpu")
     assert status == 0 and "the same to the bit" in out and contents(tmp_path) == before
 
+    store = Store(tmp_path)
+    config, iterations, losses, scores = store._read(run)
+    for loss, flipped, words in (
+        (1e-7, False, "the same but for rounding"),
+        (1e-3, False, "differently"),
+        (0, True, "differently"),
+    ):
+        wrong = {**scores, "greedy": scores["greedy"] ^ flipped}
+        rows = [
+            {"iteration": int(at), "loss": losses[i] + loss, **{name: x[i] for name, x in wrong.items()}}
+            for i, at in enumerate(iterations)
+        ]
+        store.add(
+            config, rows, {"device": "cpu", "processor": "another", "engine": "fused", "torch": "0", "seconds": 1.0}
+        )
+        assert f"came out {words}" in cli("rerun", run, "--store", tmp_path, "--device", "cpu")[1]
+
 
 def test_runs_of_days_are_left_to_a_gpu(inline, tmp_path):
     sweep = experiments.sweep(["arithmetic"], [6, 384], 1, 40)
