@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from lib import outcomes, tasks
+from lib import outcomes, registered, tasks
 from lib.experiments import published, size_name
 
 
@@ -33,7 +33,8 @@ def denominators(curves: pd.DataFrame) -> str:
 def selection(curves: pd.DataFrame) -> str:
     """Point 2: the published checkpoint is chosen by the score that is then reported."""
     rules = [
-        outcomes.reported(_sums(curves), rule).assign(right=outcomes.succeeded) for rule in ("final", "best checkpoint")
+        outcomes.reported(_sums(curves), rule).assign(right=registered.succeeded)
+        for rule in ("final", "best checkpoint")
     ]
     pairs = rules[0][["run", "width", "right"]].merge(rules[1][["run", "right"]], on="run", suffixes=("", "_best"))
     gain = _by_size(pairs, lambda c: f"from {c['right'].sum()} to {c['right_best'].sum()} of {len(c)} runs")
@@ -133,7 +134,7 @@ def transient(curves: pd.DataFrame) -> str:
     """Point 9: held-out sums are answered for a while."""
 
     def words(cell: pd.DataFrame) -> str:
-        right = cell.assign(right=outcomes.succeeded).sort_values("iteration").groupby("run")["right"]
+        right = cell.assign(right=registered.succeeded).sort_values("iteration").groupby("run")["right"]
         lost = int((right.any() & ~right.last().astype(bool)).sum())
         share = 100 * right.mean().mean()
         return (
@@ -152,7 +153,7 @@ def weak_null(runs: pd.DataFrame) -> str:
     base = runs[runs["variant"] == "base"]
     alone, both = (base[base["task"] == task] for task in ("arithmetic", "joint"))
     context = [tasks.make(task) for task in ("arithmetic", "joint")]
-    right = _by_size(alone, lambda c: f"{outcomes.succeeded(c).sum()} of {len(c)}")
+    right = _by_size(alone, lambda c: f"{registered.succeeded(c).sum()} of {len(c)}")
     seen = _by_size(both, lambda c: f"{100 * c['seen_accuracy'].mean():.0f} %")
     return (
         "The joint null is weak. Alone, all four held-out sums are right in this many runs: "

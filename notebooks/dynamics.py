@@ -21,7 +21,7 @@ settings = settle(globals(), "dynamics")
 # %% tags=["hide-input"]
 from IPython.display import Markdown
 
-from lib import charts, lab, outcomes, render
+from lib import charts, lab, outcomes, registered, render
 from lib.store import Store
 
 render.enable()
@@ -36,14 +36,14 @@ others = {variant: held.curves(cell) for variant, cell in everything.groupby("va
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "When each run answers each held-out sum right under greedy decoding: a panel for every sum and size, a line for every seed. Point at a bar for its iterations.", "name": "fig-raster"}}
 if len(items):
-    render.figure(charts.raster(items), outcomes.spans(items), "raster", runs)
+    render.figure(charts.raster(items), registered.spans(items), "raster", runs)
 
 # %% [markdown]
 # The file behind the figure has, for every run and sum, the iterations of the first and the last right answer and the share of evaluations that
 # are right. By size:
 
 # %% tags=["hide-input"]
-Markdown(outcomes.markdown(outcomes.span_table(items)) if len(items) else "No run yet.")
+Markdown(outcomes.markdown(registered.span_table(items)) if len(items) else "No run yet.")
 
 # %% [markdown]
 # All four at once:

@@ -24,7 +24,7 @@ settings = settle(globals(), "index")
 import altair as alt
 from IPython.display import Markdown
 
-from lib import charts, claims, lab, outcomes, render
+from lib import charts, claims, lab, outcomes, render, report
 from lib.experiments import published_results
 
 render.enable()
@@ -37,14 +37,15 @@ judged, gaps = claims.judge(runs, paper), claims.trade_offs(runs)
 
 # %% tags=["remove-input"]
 short = f"These runs have {settings.iterations:,} iterations; the claims are about 30,000.\n\n"
-Markdown((short if settings.iterations != 30_000 else "") + claims.summary(judged) + "\n\n" + claims.provisional(runs))
+text = "\n\n".join([report.summary(judged), report.differences(gaps), report.provisional(runs)])
+Markdown((short if settings.iterations != 30_000 else "") + text)
 
 # %% tags=["remove-input"]
-Markdown(outcomes.markdown(claims.claim_table(judged, gaps)))
+Markdown(outcomes.markdown(report.claim_table(judged, gaps)))
 
 # %% tags=["remove-input"]
 Markdown(
-    f"Rules: {{doc}}`../book/protocol`, committed as `{claims.PROTOCOL}` before any run that they judge. The unit is the training run. A run "
+    f"Rules: {{doc}}`../book/protocol`, committed as `{report.PROTOCOL}` before any run that they judge. The unit is the training run. A run "
     "extrapolates when all four held-out sums are right at the last iteration, under greedy decoding. {doc}`verdicts` has the same size by size "
     "and with regularization, the comparisons and their p values."
 )

@@ -21,14 +21,14 @@ settings = settle(globals(), "regularization")
 # %% tags=["hide-input"]
 from IPython.display import Markdown
 
-from lib import claims, lab, outcomes, render, verdict_charts
+from lib import claims, lab, outcomes, registered, render, report, verdict_charts
 from lib.experiments import published_results
 
 render.enable()
 outcome = lab.gather(settings)
 runs = outcome.runs[outcome.runs["variant"].isin(["base", "wd"])]
-paired = outcomes.paired(runs)
-Markdown(claims.provisional(runs))
+paired = registered.paired(runs)
+Markdown(report.provisional(runs))
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The same seeds with and without weight decay, at the last iteration. On the sums and on both together success is all four held-out sums right; on the facts, 95 % of the capitals recalled.", "name": "fig-pairs"}}
 if len(paired):
@@ -41,7 +41,7 @@ if len(paired):
 # interval over seeds.
 
 # %% tags=["hide-input"]
-Markdown(outcomes.markdown(outcomes.shown_pairs(paired)) if len(paired) else "No pair of runs yet.")
+Markdown(outcomes.markdown(registered.shown_pairs(paired)) if len(paired) else "No pair of runs yet.")
 
 # %% [markdown]
 # A large p is not evidence that nothing changed: with few seeds on either side the test cannot tell. What the claims need is whether the
@@ -49,7 +49,7 @@ Markdown(outcomes.markdown(outcomes.shown_pairs(paired)) if len(paired) else "No
 
 # %% tags=["hide-input"]
 judged = claims.judge(runs, published_results())
-Markdown(outcomes.markdown(claims.shown(judged[judged["variant"] == "wd"])))
+Markdown(outcomes.markdown(report.shown(judged[judged["variant"] == "wd"])))
 
 # %% [markdown]
 # Weight decay acts through the learning rate. Summed over the schedule it shrinks an unused weight of a small model by a factor of e twelve times

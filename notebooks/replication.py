@@ -22,7 +22,7 @@ settings = settle(globals(), "replication")
 # %% tags=["hide-input"]
 from IPython.display import Markdown
 
-from lib import claims, lab, outcomes, points, render, verdict_charts
+from lib import lab, outcomes, points, registered, render, report, verdict_charts
 from lib.experiments import published_results
 from lib.store import Store
 
@@ -30,11 +30,11 @@ render.enable()
 outcome = lab.gather(settings)
 runs, held = outcome.runs, Store(settings.store)
 curves = held.curves(runs)
-strips = outcomes.strips(curves)
-Markdown(claims.provisional(runs))
+strips = registered.strips(curves)
+Markdown(report.provisional(runs))
 
 # %% tags=["hide-input"]
-Markdown(outcomes.markdown(claims.counts(runs)))
+Markdown(outcomes.markdown(report.counts(runs)))
 
 # %% [markdown]
 # MLT, the largest model, needs a GPU; its rows are empty until it has had one.
@@ -75,7 +75,7 @@ if len(chosen):
 # For the sums the number of runs with all four held-out sums right, for the capitals the mean recall, with the intervals that the verdicts use.
 
 # %% tags=["hide-input"]
-Markdown(outcomes.markdown(outcomes.cells(curves)) if len(curves) else "No run yet.")
+Markdown(outcomes.markdown(registered.cells(curves)) if len(curves) else "No run yet.")
 
 # %% [markdown]
 # ## The published numbers among ours
@@ -84,7 +84,7 @@ Markdown(outcomes.markdown(outcomes.cells(curves)) if len(curves) else "No run y
 # probability. The accuracies are those of the best checkpoint, counted as the paper counts them.
 
 # %% tags=["hide-input"]
-Markdown(outcomes.markdown(outcomes.compared(curves, published_results())) if len(curves) else "No run yet.")
+Markdown(outcomes.markdown(registered.compared(curves, published_results())) if len(curves) else "No run yet.")
 
 # %% [markdown]
 # An interval from few runs is wide, and a bounded score that most runs max out has an interval with no width; a "no" beside such a one means a
@@ -95,7 +95,7 @@ Markdown(outcomes.markdown(outcomes.compared(curves, published_results())) if le
 # A seed decides four things at once. With the order of the lines held fixed, what remains is the initial weights and the windows.
 
 # %% tags=["hide-input"]
-Markdown(outcomes.markdown(outcomes.orders(runs)) if len(runs) else "No run yet.")
+Markdown(outcomes.markdown(registered.orders(runs)) if len(runs) else "No run yet.")
 
 # %% [markdown]
 # If the two sets of a size agree, the order is not what decides whether a run fills the hole. The test sees only large differences with so

@@ -21,17 +21,17 @@ settings = settle(globals(), "verdicts")
 import pandas as pd
 from IPython.display import Markdown
 
-from lib import claims, lab, outcomes, render, stats, verdict_charts
+from lib import claims, lab, outcomes, render, report, stats, verdict_charts
 from lib.experiments import published_results
 
 render.enable()
 outcome = lab.gather(settings)
 runs = outcome.runs
 judged, gaps = claims.judge(runs, published_results()), claims.trade_offs(runs)
-Markdown(f"The rules are those of {{doc}}`../book/protocol`, committed as `{claims.PROTOCOL}`. " + claims.provisional(runs))
+Markdown(f"The rules are those of {{doc}}`../book/protocol`, committed as `{report.PROTOCOL}`. " + report.provisional(runs))
 
 # %% tags=["hide-input"]
-Markdown(outcomes.markdown(claims.claim_table(judged, gaps)))
+Markdown(outcomes.markdown(report.claim_table(judged, gaps)))
 
 # %% [markdown]
 # A claim about several sizes has the worst of their verdicts, in the order not replicated, missing, unresolved, uninformative, replicated. Shares
@@ -52,7 +52,7 @@ if len(table):
 
 # %% tags=["hide-input"]
 parts = [
-    f"**{words}**\n\n" + outcomes.markdown(claims.shown(judged[judged["variant"] == variant]))
+    f"**{words}**\n\n" + outcomes.markdown(report.shown(judged[judged["variant"] == variant]))
     for variant, words in (("base", "As published"), ("wd", "With weight decay 0.1"))
 ]
 Markdown("\n\n".join(parts))
@@ -75,7 +75,7 @@ if len(table):
     render.figure(verdict_charts.forest(table, "difference"), table, "trade-off", runs[runs["task"] != "joint"])
 
 # %% tags=["hide-input"]
-Markdown(outcomes.markdown(claims.shown_gaps(gaps)))
+Markdown(outcomes.markdown(report.shown_gaps(gaps)))
 
 # %% [markdown]
 # And as a trend over the logarithm of the number of parameters (Cochran-Armitage, on the sums):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import claims, experiments, outcomes, points, stats
+from lib import claims, experiments, points, registered, report, stats
 from lib.experiments import published_results
 from lib.store import Store
 from lib.training import Run
@@ -72,26 +72,29 @@ def test_the_primary_family_has_twelve_members_and_missing_ones_count():
     assert sums["p"] == pytest.approx(stats.fisher(36, 40, 0, 40))
     least = gaps["p"].min()
     assert gaps.loc[gaps["p"] == least, "adjusted"].iloc[0] == pytest.approx(12 * least)
+    text = report.differences(gaps)
+    assert "n14 extrapolates more often than n56 (by 90 points, " in text and "n28 recalls more than n14 (by 94" in text
+    assert report.differences(claims.trade_offs(runs(n14=0, n56=0, of=3)).query("task == 'arithmetic'")) == ""
     recall = gaps[(gaps["task"] == "facts") & (gaps["width"] == 28)].iloc[0]
     assert recall["estimate"] == pytest.approx(0.94) and recall["verdict"] == "replicated"
 
 
 def test_the_verdict_table_has_every_claim_and_the_worst_of_its_verdicts():
     data = runs(n56=20)
-    table = claims.claim_table(claims.judge(data, published_results()), claims.trade_offs(data))
+    table = report.claim_table(claims.judge(data, published_results()), claims.trade_offs(data))
     text = "\n".join(table["claim"])
-    assert all(f">{claim}</a>" in text for claim in claims.WORDS if claim != "C8")
+    assert all(f">{claim}</a>" in text for claim in report.WORDS if claim != "C8")
     heads = {row.split(">")[1][:2]: row for row in table["claim"] if "</a>" in row}
     assert "not replicated" in heads["C4"]  # although MLT is missing
     assert "missing" in heads["C3"]
-    empty = claims.claim_table(claims.judge(data.head(0), published_results()), claims.trade_offs(data.head(0)))
+    empty = report.claim_table(claims.judge(data.head(0), published_results()), claims.trade_offs(data.head(0)))
     assert set(empty["verdict"]) == {"·\u00a0missing"} and len(empty) == len(table)
 
 
 def test_the_summary_says_each_cell_once():
     data = runs(n14=40, n56=20)
     judged = claims.judge(data, published_results())
-    stands, fails, is_open = claims.summary(judged).splitlines()
+    stands, fails, is_open = report.summary(judged).splitlines()
     assert "n14 extrapolates (C1: 40 of 40 runs)" in stands and "C1" not in fails + is_open
     assert "n56 does not extrapolate (C4: 20 of 40 runs)" in fails
     assert "MLT does not extrapolate (C4)" in is_open
@@ -99,15 +102,15 @@ def test_the_summary_says_each_cell_once():
 
 def test_cells_are_counted_against_the_protocol():
     data = runs(of=20)
-    text = claims.provisional(data)
+    text = report.provisional(data)
     assert (
         text.startswith("18 of the protocol's 24 cells")
         and "No run yet: arithmetic (MLT), joint (MLT), facts (MLT)." in text
     )
     assert "Provisional" not in text
     few = "Provisional are the verdicts on arithmetic (n14 3 of 20, n28 3 of 20, n56 3 of 20), joint (n14 3 of 8"
-    assert few in claims.provisional(runs(0, 0, 3))
-    table = claims.counts(data).set_index(["task", "size"])
+    assert few in report.provisional(runs(0, 0, 3))
+    table = report.counts(data).set_index(["task", "size"])
     assert table.loc[("joint", "n28"), ["base", "wd", "one order", "least"]].tolist() == ["20", "20", "–", "8"]
 
 
@@ -132,7 +135,7 @@ def curves(data):
 
 def test_rules_of_reporting_are_counted_apart():
     data = runs(n14=10, of=20)
-    table = outcomes.cells(curves(data)).set_index(["task", "size", "variant"])
+    table = registered.cells(curves(data)).set_index(["task", "size", "variant"])
     row = table.loc[("arithmetic", "n14", "base")]
     assert (row["final"][:8], row["best checkpoint"][:8], row["lowest loss"][:8]) == (
         "10 of 20",
@@ -140,7 +143,7 @@ def test_rules_of_reporting_are_counted_apart():
         "10 of 20",
     )
     assert table.loc[("facts", "n14", "wd"), "final"].startswith("5.0 %")
-    strips = outcomes.strips(curves(data))
+    strips = registered.strips(curves(data))
     assert len(strips) == 3 * len(data)
     one = strips[(strips["task"] == "arithmetic") & (strips["width"] == 14) & (strips["rule"] == "final")]
     assert one.groupby("variant")["success"].sum().to_dict() == {"base": 10, "wd": 10}
@@ -152,7 +155,7 @@ def test_pairs_are_by_seed():
     decayed = cell("arithmetic", 14, "wd", [4, 3, 4, 3, 2]).assign(
         seed=[0, 1, 2, 3, 7]
     )  # seeds 4 and 7 have no partner
-    row = outcomes.paired(pd.concat([base, decayed])).iloc[0]
+    row = registered.paired(pd.concat([base, decayed])).iloc[0]
     assert row[["pairs", "both", "only without", "only with", "neither"]].tolist() == [4, 1, 1, 1, 1]
     assert row["p"] == 1 and row["difference"] == 0
 
@@ -160,7 +163,7 @@ def test_pairs_are_by_seed():
 def test_published_numbers_are_rounded():
     """97.8 is 89 of 91: a run of ours with 97.802 is the same."""
     data = curves(cell("arithmetic", 56, "base", [0] * 5)).assign(addition=100 * 89 / 91, subtraction=50.0)
-    table = outcomes.compared(data, published_results()).set_index("measure")
+    table = registered.compared(data, published_results()).set_index("measure")
     assert table.loc["addition (%)", "inside"] == "yes" and table.loc["subtraction (%)", "inside"] == "**no**"
     assert table.loc["final loss", "inside"] == "**no**"  # ours is 0.5 in each run
 
@@ -169,14 +172,14 @@ def test_spans_of_held_out_sums():
     rows = [("a", 14, 0, i, "5+7", "held out", i in (500, 1000)) for i in (0, 500, 750, 1000, 1250)]
     rows += [("a", 14, 0, i, "7+5", "held out", False) for i in (0, 500)]
     names = ["run", "width", "seed", "iteration", "prompt", "group", "greedy"]
-    table = outcomes.spans(pd.DataFrame(rows, columns=names)).set_index("prompt")
+    table = registered.spans(pd.DataFrame(rows, columns=names)).set_index("prompt")
     assert table.loc["5+7", ["first", "last", "share"]].tolist() == [500, 1000, 0.4]
     assert table.loc["7+5", "first"] != table.loc["7+5", "first"] and table.loc["7+5", "share"] == 0
 
 
 def test_both_kinds_of_order_are_compared():
     data = pd.concat([cell("arithmetic", 14, "base", [4] * 5 + [0] * 5), cell("arithmetic", 14, "one order", [0] * 10)])
-    table = outcomes.orders(data)
+    table = registered.orders(data)
     assert table["all four right"].tolist() == ["5 of 10", "0 of 10"]
     assert float(table["p of the difference"].iloc[0]) == pytest.approx(stats.fisher(5, 10, 0, 10), rel=0.05)
 

@@ -523,3 +523,22 @@ def test_published_results():
     assert (joint["addition"], joint["subtraction"], joint["facts_accuracy"]) == (96.3, 87.8, 0.9)
     assert np.isnan(joint["held_out_correct"]) and np.isnan(joint["seen_accuracy"])
     assert table.loc[("facts", 14, "base"), "facts_accuracy"] == pytest.approx(0.082)
+
+
+def test_chapters_on_the_registered_replication_show_what_there_is(inline, tmp_path):
+    """Nothing is trained for them, unless a number of seeds is asked for."""
+    small = {
+        "profile": "full",
+        "tasks": ["facts"],
+        "widths": [6],
+        "iterations": 40,
+        "device": "cpu",
+        "store": str(tmp_path),
+    }
+    for name in experiments.REGISTERED:
+        outcome = lab.gather(settings.settle(small, name))
+        assert outcome.runs.empty and len(outcome.missing) == 40 and outcome.trained == 0
+    outcome = lab.gather(settings.settle({**small, "seeds": 1}, "verdicts"))
+    assert outcome.trained == 2 and sorted(outcome.runs["variant"]) == ["base", "wd"]
+    again = lab.gather(settings.settle(small, "replication"))
+    assert len(again.runs) == 2 and len(again.missing) == 38
