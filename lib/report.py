@@ -42,7 +42,7 @@ def claim_table(judged: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
     gaps : from `trade_offs`.
     """
     columns = ["size", "paper", "ours", "95 % interval", "verdict"]
-    tables: dict[str, pd.DataFrame] = {}  # with these columns, and one of bare verdicts
+    tables: dict[str, pd.DataFrame] = {}
     base, decayed = judged[judged["variant"] == "base"], judged[judged["variant"] == "wd"]
     for claim in WORDS:
         if claim == "C7":
@@ -176,7 +176,7 @@ def summary(judged: pd.DataFrame) -> str:
             "- **What is open:** "
             + listed(
                 unresolved="too few runs to tell whether ",
-                uninformative="no evidence, the size having failed alone or not learnt the seen sums, whether ",
+                uninformative="nothing to spoil (failed alone, or seen sums not learnt), so no telling whether ",
                 missing="not run yet, whether ",
             )
             + ".",

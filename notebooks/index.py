@@ -4,7 +4,7 @@
 # *Small Transformers find the rule and cannot keep the facts; large ones keep the facts and miss the rule; and a model
 # that must do both stops finding rules at any size.* That is the claim of *Too Big to Think* {cite:p}`barron2025`, drawn from
 # one training run for every size and task, and from four held-out sums. It would matter: it says that size itself pushes a
-# model from thinking to remembering. This book trains every cell from many seeds, under rules that were registered first.
+# model from thinking to remembering. This book trains the same cells from many seeds, under rules that were registered first.
 
 # %% tags=["parameters", "remove-cell"]
 profile = "full"
@@ -22,10 +22,12 @@ settings = settle(globals(), "index")
 
 # %% tags=["remove-cell"]
 import altair as alt
+import pandas as pd
 from IPython.display import Markdown
 
-from lib import charts, claims, lab, outcomes, render, report
-from lib.experiments import published_results
+from lib import charts, claims, lab, outcomes, points, render, report
+from lib.experiments import PROFILES, published_results, sweep
+from lib.store import Store
 
 render.enable()
 outcome = lab.gather(settings)
@@ -37,7 +39,9 @@ judged, gaps = claims.judge(runs, paper), claims.trade_offs(runs)
 
 # %% tags=["remove-input"]
 short = f"These runs have {settings.iterations:,} iterations; the claims are about 30,000.\n\n"
-text = "\n\n".join([report.summary(judged), report.differences(gaps), report.provisional(runs)])
+sums = runs[(runs["task"] == "arithmetic") & (runs["variant"] == "base")]
+chosen = points.selection(Store(settings.store).curves(sums)) if len(sums) else ""
+text = "\n\n".join([report.summary(judged), report.differences(gaps), chosen, report.provisional(runs)])
 Markdown((short if settings.iterations != 30_000 else "") + text)
 
 # %% tags=["remove-input"]
@@ -50,15 +54,18 @@ Markdown(
     "and with regularization, the comparisons and their p values."
 )
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Every run without regularization at its last iteration. Above: how many of the four held-out sums it answers after training on the sums. Below: the share of the capitals that it recalls after training on the facts. A dot is a run, a diamond the paper's one run at its best checkpoint.", "name": "fig-headline"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Every run without regularization at its last iteration, whether it reads the published lines or has an order of its own. Above: how many of the four held-out sums it answers after training on the sums. Below: the share of the capitals that it recalls after training on the facts. A dot is a run, a diamond the paper's one run at its best checkpoint.", "name": "fig-headline"}}
 parts = []
-base, one = runs[runs["variant"] == "base"], paper[paper["variant"] == "base"]
+# with the three seeds a cell of the chapters on training, which read the published lines
+others = sweep(settings.tasks, settings.widths, settings.seeds or PROFILES["full"]["seeds"], settings.iterations)
+every = pd.concat([runs[runs["variant"] != "wd"], lab.look(others, settings.store).runs]).drop_duplicates("run")
+one = paper[paper["variant"] == "base"]
 for task, measure in (("arithmetic", "held_out_correct"), ("facts", "facts_accuracy")):
-    cell = base[base["task"] == task]
+    cell = every[every["task"] == task]
     if len(cell):
         parts.append(charts.dots(cell, measure, one[one["task"] == task]))
 if parts:
-    single = base[base["task"] != "joint"]
+    single = every[every["task"] != "joint"]
     data = single[["run", "task", "width", "seed", "held_out_correct", "facts_accuracy"]]
     chart = alt.vconcat(*parts, spacing=24)
     render.figure(chart, data, "headline", single)

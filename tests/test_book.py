@@ -127,10 +127,16 @@ def test_every_figure_offers_its_data(page: Page, name: str) -> None:
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_a_chosen_value_survives_the_switch(page: Page, name: str) -> None:
     open_page(page, name)
-    sliders = page.locator(".chart input[type=range]")
+    sliders, choices = (
+        page.locator(".chart input[type=range]"),
+        page.locator(".chart label:last-child > input[type=radio]"),
+    )
     for slider in sliders.all():
         slider.fill(slider.get_attribute("min"))
+    for choice in choices.all():
+        choice.check()
     chosen = [slider.input_value() for slider in sliders.all()]
     page.evaluate("document.documentElement.dataset.theme = 'dark'")
     drawn(page, "dark")
     assert [slider.input_value() for slider in sliders.all()] == chosen
+    assert all(choice.is_checked() for choice in choices.all())
