@@ -368,8 +368,8 @@ def dots(runs: pd.DataFrame, measure: str, published: pd.DataFrame | None = None
     runs, ends = (t.assign(colour=t["width"].map(looks[0]), shape=t["width"].map(looks[1])) for t in (runs, ends))
     ends = ends[["size", "colour", measure]].dropna()
     place = runs.groupby(["width", (runs[measure] / (np.ptp(runs[measure]) or 1) * 60).round()]).cumcount()
-    runs["shift"] = (place + 1) // 2 * (-1) ** place
     reach = max(4, int(place.max()) // 2 + 1)
+    runs["shift"] = (place + 1) // 2 * (-1) ** place / reach  # between -1 and 1, as in any chart beside it
     fitted = _fitted({**scale, "padding": 12} if scale else {}, pd.concat([runs[measure], ends[measure]]))
     x_axis = alt.Axis(**{"tickCount": 6, **axis})
     x = {f: alt.X(f"{f}:Q", title=title, scale=fitted, axis=x_axis) for f in (measure, "low")}
@@ -380,7 +380,7 @@ def dots(runs: pd.DataFrame, measure: str, published: pd.DataFrame | None = None
     )
     points = base.mark_point(size=36 if place.max() < 20 else 20, filled=True, opacity=0.75).encode(
         x=x[measure],
-        yOffset=alt.YOffset("shift:Q", scale=alt.Scale(domain=[-reach, reach])),
+        yOffset=alt.YOffset("shift:Q", scale=alt.Scale(domain=[-1, 1])),
         shape=alt.Shape("shape:N", scale=None),
         tooltip=_tips("size", "seed") + _tips(f"{measure}={title}", number=number),
     )
