@@ -167,7 +167,7 @@ def summary(judged: pd.DataFrame) -> str:
         for verdict, before in words.items():
             found = ours[ours["verdict"] == verdict.replace("_", " ")]
             parts += [before + _statements(found)] if len(found) else []
-        return "; ".join(parts) or "nothing"
+        return "; ".join(parts) or "nothing so far"
 
     return "\n".join(
         [
