@@ -7,6 +7,7 @@ import pandas as pd
 
 from lib import stats
 from lib.experiments import LARGE, SIZES, VARIANTS, published, size_name
+from lib.outcomes import succeeded
 
 # claim, task, the rule that judges it (stats.CLAIMS), and the sizes that it speaks of
 CELLS = (
@@ -24,20 +25,15 @@ def _cell(runs: pd.DataFrame, task: str, width: int) -> pd.DataFrame:
     return runs[(runs["task"] == task) & (runs["width"] == width)]
 
 
-def _right(cell: pd.DataFrame) -> pd.Series:
-    """Whether each run of a cell has all four held-out sums right."""
-    return cell["held_out_correct"].dropna() == 4
-
-
 def _judged(runs: pd.DataFrame, task: str, rule: str, width: int) -> stats.Verdict:
     cell = _cell(runs, task, width)
     if rule in ("recalls", "cannot recall"):
         return stats.judge_mean(rule, cell["facts_accuracy"].dropna())
-    success = _right(cell)
+    success = succeeded(cell)
     verdict = stats.judge_share(rule, int(success.sum()), len(success))
     if task != "joint":
         return verdict
-    single = _right(_cell(runs, "arithmetic", width))
+    single = succeeded(_cell(runs, "arithmetic", width))
     alone = stats.clopper_pearson(int(single.sum()), len(single)) if len(single) else None
     seen = stats.bootstrap(cell["seen_accuracy"].dropna()) if len(cell) else None
     return stats.joint(verdict, alone, seen)
@@ -91,7 +87,7 @@ def trade_offs(runs: pd.DataFrame) -> pd.DataFrame:
                 row: dict[str, Any] = {"variant": variant, "task": task, "width": width}
                 row |= {"size": size_name(width), "runs": min(len(small), len(large)), "p": float("nan")}
                 if row["runs"] and task == "arithmetic":
-                    counts = [n for cell in (small, large) for n in (int(_right(cell).sum()), len(_right(cell)))]
+                    counts = [n for cell in (small, large) for n in (int(succeeded(cell).sum()), len(succeeded(cell)))]
                     row |= {"difference": counts[0] / counts[1] - counts[2] / counts[3], "p": stats.fisher(*counts)}
                     row |= {"interval": stats.newcombe(*counts), "method": "Newcombe, Fisher"}
                 elif row["runs"]:
@@ -110,7 +106,7 @@ def trends(runs: pd.DataFrame) -> pd.DataFrame:
     """Cochran-Armitage trend of the success on the sums over the log of the number of parameters, a row a variant."""
     rows = []
     for variant, ours in runs[runs["task"] == "arithmetic"].groupby("variant", sort=False):
-        cells = ours.assign(right=ours["held_out_correct"] == 4).groupby("width")
+        cells = ours.assign(right=succeeded).groupby("width")
         if len(cells) < 2:
             continue
         right, count = cells["right"].sum(), cells["right"].size()

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from lib import outcomes, registered, tasks
+from lib import outcomes, tasks
 from lib.experiments import published, size_name
 
 
@@ -33,8 +33,7 @@ def denominators(curves: pd.DataFrame) -> str:
 def selection(curves: pd.DataFrame) -> str:
     """Point 2: the published checkpoint is chosen by the score that is then reported."""
     rules = [
-        outcomes.reported(_sums(curves), rule).assign(right=registered.succeeded)
-        for rule in ("final", "best checkpoint")
+        outcomes.reported(_sums(curves), rule).assign(right=outcomes.succeeded) for rule in ("final", "best checkpoint")
     ]
     pairs = rules[0][["run", "width", "right"]].merge(rules[1][["run", "right"]], on="run", suffixes=("", "_best"))
     gain = _by_size(pairs, lambda c: f"from {c['right'].sum()} to {c['right_best'].sum()} of {len(c)} runs")
@@ -119,7 +118,7 @@ def streams() -> str:
     )
 
 
-def interpolation(sums: pd.DataFrame) -> str:
+def interpolation() -> str:
     """Point 8: the held-out pair lies inside the table."""
     task = tasks.make("arithmetic")
     seen, hidden = ({p.answer for p in task.prompts if p.group == group} for group in ("seen", "held out"))
@@ -134,17 +133,15 @@ def transient(curves: pd.DataFrame) -> str:
     """Point 9: held-out sums are answered for a while."""
 
     def words(cell: pd.DataFrame) -> str:
-        right = cell.assign(right=registered.succeeded).sort_values("iteration").groupby("run")["right"]
-        lost = int((right.any() & ~right.last().astype(bool)).sum())
-        share = 100 * right.mean().mean()
+        (row,) = cell.itertuples()
         return (
-            f"{right.any().sum()} of {right.ngroups} runs at some evaluation ({lost} lose them again; on average at "
-            f"{share:.0f} % of the evaluations)"
+            f"{row.ever} of {row.runs} runs at some evaluation ({row.ever - row.end} lose them again; on average at "
+            f"{100 * row.share:.0f} % of the evaluations)"
         )
 
     return (
         "The paper's own logs show larger models answering held-out sums for a while, and n14 right at 27 of its 121 "
-        f"evaluations. Here all four are right, for {_by_size(_sums(curves), words)}."
+        f"evaluations. Here all four are right, for {_by_size(outcomes.over_time(_sums(curves)), words)}."
     )
 
 
@@ -153,7 +150,7 @@ def weak_null(runs: pd.DataFrame) -> str:
     base = runs[runs["variant"] == "base"]
     alone, both = (base[base["task"] == task] for task in ("arithmetic", "joint"))
     context = [tasks.make(task) for task in ("arithmetic", "joint")]
-    right = _by_size(alone, lambda c: f"{registered.succeeded(c).sum()} of {len(c)}")
+    right = _by_size(alone, lambda c: f"{outcomes.succeeded(c).sum()} of {len(c)}")
     seen = _by_size(both, lambda c: f"{100 * c['seen_accuracy'].mean():.0f} %")
     return (
         "The joint null is weak. Alone, all four held-out sums are right in this many runs: "
@@ -172,5 +169,5 @@ def listed(runs: pd.DataFrame, curves: pd.DataFrame, sums: pd.DataFrame, facts: 
     sums, facts : `Store.items` of the runs on the sums and on the facts, at the last iteration, variant "base".
     """
     points = [denominators(curves), selection(curves), articles(facts), overflow(facts), correlated(sums), parameters()]
-    points += [streams(), interpolation(sums), transient(curves), weak_null(runs)]
+    points += [streams(), interpolation(), transient(curves), weak_null(runs)]
     return "\n".join(f"{i}. {text}" for i, text in enumerate(points, 1))

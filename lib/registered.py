@@ -4,14 +4,7 @@ import pandas as pd
 
 from lib import stats
 from lib.experiments import VARIANTS, size_name
-from lib.outcomes import RULES, reported
-
-RECALLED = stats.CLAIMS["recalls"][0]
-
-
-def succeeded(table: pd.DataFrame) -> pd.Series:
-    """Whether a run has all four held-out sums right; trained on the facts alone, whether it recalls 95 % of them."""
-    return (table["held_out_correct"] == 4) | ((table["task"] == "facts") & (table["facts_accuracy"] >= RECALLED))
+from lib.outcomes import RULES, reported, succeeded
 
 
 def strips(curves: pd.DataFrame) -> pd.DataFrame:
@@ -113,9 +106,8 @@ def spans(items: pd.DataFrame) -> pd.DataFrame:
     return found.groupby(keys)["greedy"].mean().rename("share").to_frame().join(at).reset_index()
 
 
-def span_table(items: pd.DataFrame) -> pd.DataFrame:
+def span_table(table: pd.DataFrame) -> pd.DataFrame:
     """`spans` by size, for people: how many ever answer, the medians of first and last, and the mean share."""
-    table = spans(items)
     rows = []
     for (width, prompt), cell in table.groupby(["width", "prompt"]):
         ever = cell.dropna(subset=["first"])

@@ -50,7 +50,7 @@ def claim_table(judged: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
             for other, cells in decayed.groupby("claim"):
                 least = cells.loc[cells["runs"] > 0, "runs"].min()
                 ours = "no run" if pd.isna(least) else f"{least:.0f} runs" if least > 1 else "one run"
-                rows.append((str(other), "one run", ours, "–", _worst(cells["verdict"])))
+                rows.append((str(other), "one run", ours, "–", stats.overall(cells.itertuples())))
         elif claim == "C8":
             rows = [("MLT", "one run", "no run", "–", "missing")]
         elif claim == "C9":
@@ -67,16 +67,12 @@ def claim_table(judged: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
         page, name = FIGURES.get(claim, ("replication", f"fig-strips-{TASK.get(claim, 'arithmetic')}"))
         words = f'<a href="{page}.html#{name}">{claim}</a> {WORDS[claim]}' if claim != "C8" else f"C8 {WORDS[claim]}"
         if len(table) > 1:
-            words += f": **{_marked(_worst(table['verdict']))}**"
+            words += f": **{_marked(stats.overall(table.itertuples()))}**"
         table.insert(0, "claim", [words, *[""] * (len(table) - 1)])
         table["verdict"] = table["verdict"].map(_marked)
     whole = pd.concat(tables.values(), ignore_index=True)
     whole[columns] = whole[columns].replace(" ", "\u00a0", regex=True)  # one line each
     return whole
-
-
-def _worst(verdicts: pd.Series) -> str:
-    return next(word for word in stats.VERDICTS if word in set(verdicts))
 
 
 def shown(judged: pd.DataFrame) -> pd.DataFrame:

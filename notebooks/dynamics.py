@@ -36,14 +36,15 @@ others = {variant: held.curves(cell) for variant, cell in everything.groupby("va
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "When each run answers each held-out sum right under greedy decoding: a panel for every sum and size, a line for every seed. Point at a bar for its iterations.", "name": "fig-raster"}}
 if len(items):
-    render.figure(charts.raster(items), registered.spans(items), "raster", runs)
+    spans = registered.spans(items)
+    render.figure(charts.raster(items), spans, "raster", runs)
 
 # %% [markdown]
 # The file behind the figure has, for every run and sum, the iterations of the first and the last right answer and the share of evaluations that
 # are right. By size:
 
 # %% tags=["hide-input"]
-Markdown(outcomes.markdown(registered.span_table(items)) if len(items) else "No run yet.")
+Markdown(outcomes.markdown(registered.span_table(spans)) if len(items) else "No run yet.")
 
 # %% [markdown]
 # All four at once:

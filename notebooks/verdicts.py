@@ -114,5 +114,5 @@ Markdown("The fewest runs with which a claim about a share can count as replicat
 where = runs["processor"].where(runs["device"] == "cpu", runs["device"]).value_counts()
 Markdown(
     "Trained on " + ", ".join(f"{name} ({count} runs)" for name, count in where.items()) + ". `python -m lib rerun ID` trains any one of "
-    "them again and says whether it came out the same: to the bit on the same kind of processor, but for rounding on another."
+    "them again and says whether it came out the same: to the bit, but for rounding, or not."
 )
