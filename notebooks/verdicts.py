@@ -105,8 +105,8 @@ Markdown("The fewest runs with which a claim about a share can count as replicat
 #   trade-off without regularization.
 # - Where all runs of a cell score alike, the bootstrap interval of their mean has no width. The verdict then follows the letter of the rule, with a
 #   note of how many runs could differ all the same.
-# - Where only five runs a cell could be made on the facts, the permutation test cannot reach significance after Holm's correction
-#   however large the difference: among ten runs there are too few ways to relabel them. A trade-off on the capitals then stays unresolved.
+# - The least number of runs a cell on the facts is six here and not five. Ten runs in two cells can be relabelled in too few ways for the permutation
+#   test to pass Holm's correction, however large the difference; twelve runs can. This was decided before the first of these runs was made.
 #
 # Runs need not be made on one kind of machine:
 
