@@ -40,6 +40,11 @@ def succeeded(table: pd.DataFrame) -> pd.Series:
     return (table["held_out_correct"] == 4) | ((table["task"] == "facts") & (table["facts_accuracy"] >= RECALLED))
 
 
+def per_cent(share: float) -> str:
+    """A share in per cent without decimals, in words where that would hide a rare event."""
+    return "under 1" if 0 < share < 0.005 else f"{100 * share:.0f}"
+
+
 def _number(value: float, measure: str) -> str:
     if measure.endswith("accuracy"):
         return f"{100 * value:.1f}"
@@ -123,7 +128,7 @@ def transience(curves: pd.DataFrame) -> str:
     return "\n".join(
         f"- **{size_name(r.width)}**: {r.ever} of {r.runs} runs have all four right at some evaluation, "
         f"{r.end} at the last; "
-        f"on average a run has them right at {100 * r.share:.0f} % of its evaluations."
+        f"on average a run has them right at {per_cent(r.share)} % of its evaluations."
         for r in over_time(curves).itertuples()
     )
 
@@ -167,6 +172,6 @@ def held_out_table(items: pd.DataFrame) -> pd.DataFrame:
             "right at the end": int(at_end["greedy"].sum()),
         }
         rows.append(
-            row | {"right at some time": int(ever.sum()), "evaluations right (%)": f"{100 * cell['greedy'].mean():.0f}"}
+            row | {"right at some time": int(ever.sum()), "evaluations right (%)": per_cent(cell["greedy"].mean())}
         )
     return pd.DataFrame(rows)

@@ -136,7 +136,7 @@ def transient(curves: pd.DataFrame) -> str:
         (row,) = cell.itertuples()
         return (
             f"{row.ever} of {row.runs} runs at some evaluation ({row.ever - row.end} lose them again; on average at "
-            f"{100 * row.share:.0f} % of the evaluations)"
+            f"{outcomes.per_cent(row.share)} % of the evaluations)"
         )
 
     return (

@@ -1,10 +1,14 @@
 """The registered replication in tables: runs and curves with a column `variant`, cell by cell and pair by pair."""
 
+import numpy as np
 import pandas as pd
 
 from lib import stats
 from lib.experiments import VARIANTS, size_name
-from lib.outcomes import RULES, reported, succeeded
+from lib.outcomes import RULES, per_cent, reported, succeeded
+
+BIN = 0.02  # nats a character: evaluations whose losses fall into one bin are taken together
+FEWEST = 5  # runs in a bin that is shown
 
 
 def strips(curves: pd.DataFrame) -> pd.DataFrame:
@@ -114,8 +118,33 @@ def span_table(table: pd.DataFrame) -> pd.DataFrame:
         row = {"size": size_name(int(width)), "sum": prompt, "ever right": f"{len(ever)} of {len(cell)}"}
         for name in ("first", "last"):
             row[f"{name} success, median iteration"] = f"{ever[name].median():,.0f}" if len(ever) else "–"
-        rows.append(row | {"evaluations right (%)": f"{100 * cell['share'].mean():.0f}"})
+        rows.append(row | {"evaluations right (%)": per_cent(cell["share"].mean())})
     return pd.DataFrame(rows)
+
+
+def by_loss(curves: pd.DataFrame) -> pd.DataFrame:
+    """How many held-out sums are right at a given training loss: a row a width and bin of the loss.
+
+    A run counts once in a bin, with the mean over its evaluations there. Columns: width, loss (the middle of the bin),
+    runs, and mean, low and high over runs (`stats.means`). Bins with fewer than `FEWEST` runs are left out.
+    """
+    binned = curves.assign(loss=((np.floor(curves["loss"] / BIN) + 0.5) * BIN).round(4))
+    runs = binned.groupby(["width", "loss", "run"], as_index=False)["held_out_correct"].mean()
+    enough = runs.groupby(["width", "loss"])["run"].transform("size") >= FEWEST
+    return stats.means(runs[enough], ["width", "loss"], "held_out_correct")
+
+
+def crossings(curves: pd.DataFrame, floor: float) -> str:
+    """A Markdown list by size: when the loss first falls below a floor, and the held-out sums around that time."""
+    lines = []
+    for width, cell in curves.dropna(subset=["held_out_correct"]).groupby("width"):
+        at = cell[cell["loss"] < floor].groupby("run")["iteration"].min()
+        right = cell.groupby("iteration")["held_out_correct"].mean()
+        text = f"- **{size_name(int(width))}**: {len(at)} of {cell['run'].nunique()} runs come below the upper floor"
+        text += f", first at iteration {at.median():,.0f} (median)" if len(at) else ""
+        text += f". Held-out sums right, the mean over runs: {right.max():.1f} of 4 at iteration {right.idxmax():,}, "
+        lines.append(f"{text}the best, and {right.iloc[-1]:.1f} at the end.")
+    return "\n".join(lines)
 
 
 def paired(runs: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,7 @@ WORDS = {
     "C8": "the largest model does not grok the held-out pair in 1.5 million iterations",
     "C9": "together: capacity drives a trade-off between memorization and generalization",
 }
-MARKS = {"replicated": "✓", "not replicated": "✗", "unresolved": "?", "uninformative": "–", "missing": "·"}
+MARKS = {"replicated": "✓", "not replicated": "✗", "unresolved": "?", "uninformative": "○", "missing": "·"}
 TASK = {"C2": "facts", "C3": "facts", "C6": "joint"}  # where the figure of a claim is not that of the sums
 FIGURES = {"C7": ("regularization", "fig-pairs"), "C9": ("verdicts", "fig-trade-off")}
 
@@ -146,7 +146,7 @@ def _statements(found: pd.DataFrame) -> str:
     }
     parts = []
     for (claim, task, rule), cell in found.groupby(["claim", "task", "rule"], sort=False):
-        sizes = " and ".join(cell["size"]) if len(cell) < 3 else ", ".join(cell["size"])
+        sizes = ", ".join(cell["size"][:-1]) + " and " * (len(cell) > 1) + cell["size"].iloc[-1]
         end = " after joint training" if task == "joint" else ""
         unit = " recalled" if "recall" in str(rule) else " runs"
         numbers = f": {', '.join(cell['here'])}{unit}" if cell["runs"].min() else ""
@@ -168,11 +168,11 @@ def summary(judged: pd.DataFrame) -> str:
     return "\n".join(
         [
             f"- **What stands:** {listed(replicated='')}.",
-            f"- **What does not:** {listed(not_replicated='')}.",
+            f"- **What does not:** {listed(not_replicated='that ')}.",
             "- **What is open:** "
             + listed(
                 unresolved="too few runs to tell whether ",
-                uninformative="nothing to spoil (failed alone, or seen sums not learnt), so no telling whether ",
+                uninformative="no evidence either way, as the size failed alone or did not learn the seen sums: ",
                 missing="not run yet, whether ",
             )
             + ".",

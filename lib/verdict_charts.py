@@ -1,11 +1,25 @@
 """Charts of counts and intervals, in the manner of charts.py: seed strips, paired runs, verdicts with thresholds."""
 
 import math
+from typing import Any
 
 import altair as alt
 import pandas as pd
 
-from lib.charts import _HELD_OUT, _PLAIN, _RIGHT, _WRONG, PUBLISHED, _data, _named, _tips, _widths
+from lib.charts import (
+    _HELD_OUT,
+    _PLAIN,
+    _RIGHT,
+    _WRONG,
+    MEASURES,
+    PUBLISHED,
+    _data,
+    _marks,
+    _named,
+    _tips,
+    _widths,
+    size_name,
+)
 
 A_LINE, SQUARE = 20, 8  # seeds in a line of a strip, and pixels a seed
 PAIRS = {  # what became of one seed with and without regularization
@@ -63,6 +77,39 @@ def seed_strips(table: pd.DataFrame) -> alt.TopLevelMixin:
         line=f"floor(datum.place / {A_LINE})",
     )
     return chart.add_params(rule)
+
+
+def by_loss(table: pd.DataFrame, floors: dict[str, float]) -> alt.TopLevelMixin:
+    """The number of held-out sums right against the training loss, which falls to the right; a line and a band a size.
+
+    A click on the legend keeps one size.
+
+    Parameters
+    ----------
+    table : one row a width and loss: `width`, `loss`, `mean`, `low`, `high` (held-out sums right), `runs`.
+    floors : losses to mark, by the words that stand beside them.
+    """
+    names = [size_name(w) for w in _widths(table)]
+    kept = alt.selection_point(name="kept", fields=["size"], bind="legend")
+    scale = alt.Scale(domain=[table["loss"].max(), min(floors.values())], padding=12, nice=False)
+    title = MEASURES["loss"][0] + ", falling as training goes on"
+    x = alt.X("loss:Q", title=title, scale=scale, axis=alt.Axis(grid=False))
+    all_four, right = alt.Scale(domain=[0, 4]), MEASURES["held_out_correct"][0]
+    y = {f: alt.Y(f"{f}:Q", title=right, scale=all_four) for f in ("mean", "low")}
+    sizes: dict[str, Any] = {"sort": names, "title": None, "legend": alt.Legend(symbolOpacity=1)}
+    colour = alt.Color("size:N", **sizes, scale=alt.Scale(domain=names, range=_marks(_widths(table), "colour")))
+    shape = alt.Shape("size:N", **sizes, scale=alt.Scale(domain=names, range=_marks(_widths(table), "shape")))
+    base = alt.Chart(_data(_named(table))).encode(x=x, color=colour)
+    tips = _tips("size") + _tips("loss=loss, middle of the bin", "mean", "low", "high", number=".2f") + _tips("runs")
+    strong, faint = (alt.when(kept).then(alt.value(on)).otherwise(alt.value(off)) for on, off in ((1, 0.06), (0.16, 0)))
+    band = base.mark_area().encode(y=y["low"], y2="high:Q", opacity=faint)
+    line = base.mark_line(strokeWidth=2).encode(y=y["mean"], opacity=strong)
+    points = base.mark_point(size=45, filled=True).encode(y=y["mean"], shape=shape, opacity=strong, tooltip=tips)
+    rows = pd.DataFrame({"floor": list(floors), "at": list(floors.values())})
+    marks = alt.Chart(_data(rows)).encode(x=alt.X("at:Q", scale=scale, title=title))
+    rules = marks.mark_rule(strokeDash=[4, 3], strokeWidth=1.5)
+    words = marks.mark_text(align="right", dx=-5, baseline="top").encode(text="floor:N", y=alt.value(2))
+    return alt.layer(band, rules, words, line, points.add_params(kept)).properties(width=580, height=280)
 
 
 def pairs(table: pd.DataFrame) -> alt.TopLevelMixin:

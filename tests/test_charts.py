@@ -55,6 +55,11 @@ def runs() -> pd.DataFrame:
     return last.assign(low=last.groupby("width")["loss"].transform("min"), high=last["loss"].max())
 
 
+def by_loss() -> pd.DataFrame:
+    table = pd.MultiIndex.from_product([WIDTHS, np.linspace(0.53, 0.99, 24)], names=["width", "loss"])
+    return table.to_frame(index=False).assign(mean=2.0, low=1.5, high=2.5, runs=20)
+
+
 def strips() -> pd.DataFrame:
     names = {"task": ["facts", "arithmetic"], "width": WIDTHS, "variant": ["base", "wd"], "seed": range(100)}
     names["rule"] = ["final", "best checkpoint", "lowest loss"]
@@ -96,6 +101,7 @@ BUILD: dict[str, Callable[[], alt.TopLevelMixin]] = {
     "dots of counts": lambda: charts.dots(runs().drop(columns=["low", "high"]), "held_out_correct"),
     "raster": lambda: charts.raster(items(seeds=8)),
     "strips": lambda: verdict_charts.seed_strips(strips()),
+    "by_loss": lambda: verdict_charts.by_loss(by_loss(), {"the lines known": 0.77, "their order too": 0.53}),
     "pairs": lambda: verdict_charts.pairs(kinds()),
     "forest": lambda: verdict_charts.forest(verdicts(), "share"),
     "speed": lambda: charts.speed_bars(speeds()),

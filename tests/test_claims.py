@@ -177,6 +177,24 @@ def test_spans_of_held_out_sums():
     assert table.loc["7+5", "first"] != table.loc["7+5", "first"] and table.loc["7+5", "share"] == 0
 
 
+def test_held_out_sums_are_counted_by_loss():
+    """Six runs have 0, 3 and 1 sums right at losses 0.93, 0.83 and 0.73; one is twice in a bin, a seventh diverged."""
+    steps = pd.DataFrame({"iteration": [250, 500, 750], "loss": [0.93, 0.83, 0.73], "held_out_correct": [0, 3, 1]})
+    runs = pd.DataFrame({"run": list("abcdef"), "width": 28})
+    again = pd.DataFrame({"run": ["a"], "width": 28, "iteration": 600, "loss": 0.835, "held_out_correct": 0})
+    astray = pd.DataFrame({"run": ["g"], "width": 28, "iteration": [750], "loss": np.nan, "held_out_correct": 0})
+    data = pd.concat([runs.merge(steps, how="cross"), again, astray], ignore_index=True)
+    table = registered.by_loss(data).set_index("loss")
+    assert table["runs"].tolist() == [6, 6, 6] and table.index.tolist() == [0.73, 0.83, 0.93]
+    assert table["mean"].tolist() == pytest.approx([1, (1.5 + 5 * 3) / 6, 0])  # the run a counts once, with 3 and 0
+    assert (table["low"] <= table["mean"]).all() and (table["mean"] <= table["high"]).all()
+    text = registered.crossings(data, 0.77)
+    assert text.startswith("- **n28**: 6 of 7 runs come below the upper floor, first at iteration 750 (median).")
+    assert "3.0 of 4 at iteration 500" in text and "0.9 at the end" in text  # six with 1 and one with 0
+    few = registered.by_loss(data[data["run"].isin(list("abcd"))])
+    assert few.empty
+
+
 def test_both_kinds_of_order_are_compared():
     data = pd.concat([cell("arithmetic", 14, "base", [4] * 5 + [0] * 5), cell("arithmetic", 14, "one order", [0] * 10)])
     table = registered.orders(data)
