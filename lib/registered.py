@@ -7,6 +7,7 @@ from lib import stats
 from lib.experiments import VARIANTS, size_name
 from lib.outcomes import RULES, per_cent, reported, succeeded
 
+SETS = [*VARIANTS, "one order"]  # variants in the order in which they are shown
 BIN = 0.02  # nats a character: evaluations whose losses fall into one bin are taken together
 FEWEST = 5  # runs in a bin that is shown
 
@@ -17,8 +18,7 @@ def strips(curves: pd.DataFrame) -> pd.DataFrame:
     cells = stats.shares(table, ["task", "width", "variant", "rule"], "success")
     cells = cells.drop(columns=["low", "high"]).rename(columns={"wilson_low": "low", "wilson_high": "high"})
     keys = ["task", "width", "variant", "rule"]
-    place = table["variant"].map([*VARIANTS, "one order"].index)
-    table = table.assign(place=place).sort_values(["place", "seed"], kind="stable")
+    table = table.assign(place=table["variant"].map(SETS.index)).sort_values(["place", "seed"], kind="stable")
     return table[["run", *keys, "seed", "success"]].merge(cells[[*keys, "low", "high"]], on=keys)
 
 
@@ -123,15 +123,18 @@ def span_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_loss(curves: pd.DataFrame) -> pd.DataFrame:
-    """How many held-out sums are right at a given training loss: a row a width and bin of the loss.
+    """How many held-out sums are right at a given training loss: a row a variant, width and bin of the loss.
 
-    A run counts once in a bin, with the mean over its evaluations there. Columns: width, loss (the middle of the bin),
-    runs, and mean, low and high over runs (`stats.means`). Bins with fewer than `FEWEST` runs are left out.
+    A run counts once in a bin, with the mean over its evaluations there. Columns: variant, width, loss (the middle of
+    the bin), runs, and mean, low and high over runs (`stats.means`). Bins with fewer than `FEWEST` runs are left out.
     """
-    binned = curves.assign(loss=((np.floor(curves["loss"] / BIN) + 0.5) * BIN).round(4))
-    runs = binned.groupby(["width", "loss", "run"], as_index=False)["held_out_correct"].mean()
-    enough = runs.groupby(["width", "loss"])["run"].transform("size") >= FEWEST
-    return stats.means(runs[enough], ["width", "loss"], "held_out_correct")
+    keys = ["variant", "width", "loss"]
+    binned = curves.assign(
+        loss=((np.floor(curves["loss"] / BIN) + 0.5) * BIN).round(4), variant=pd.Categorical(curves["variant"], SETS)
+    )
+    runs = binned.groupby([*keys, "run"], as_index=False, observed=True)["held_out_correct"].mean()
+    enough = runs.groupby(keys, observed=True)["run"].transform("size") >= FEWEST
+    return stats.means(runs[enough], keys, "held_out_correct")
 
 
 def crossings(curves: pd.DataFrame, floor: float) -> str:

@@ -82,15 +82,18 @@ def seed_strips(table: pd.DataFrame) -> alt.TopLevelMixin:
 def by_loss(table: pd.DataFrame, floors: dict[str, float]) -> alt.TopLevelMixin:
     """The number of held-out sums right against the training loss, which falls to the right; a line and a band a size.
 
-    A click on the legend keeps one size.
+    A click on the legend keeps one size; a switch chooses the variant.
 
     Parameters
     ----------
-    table : one row a width and loss: `width`, `loss`, `mean`, `low`, `high` (held-out sums right), `runs`.
+    table : one row a variant, width and loss: `variant`, `width`, `loss`, `mean`, `low`, `high` (held-out sums right),
+        `runs`. Variants stand in the order of the table.
     floors : losses to mark, by the words that stand beside them.
     """
     names = [size_name(w) for w in _widths(table)]
     kept = alt.selection_point(name="kept", fields=["size"], bind="legend")
+    variants = list(table["variant"].unique())
+    variant = alt.param(name="variant", value=variants[0], bind=alt.binding_radio(options=variants, name="runs: "))
     scale = alt.Scale(domain=[table["loss"].max(), min(floors.values())], padding=12, nice=False)
     title = MEASURES["loss"][0] + ", falling as training goes on"
     x = alt.X("loss:Q", title=title, scale=scale, axis=alt.Axis(grid=False))
@@ -99,7 +102,7 @@ def by_loss(table: pd.DataFrame, floors: dict[str, float]) -> alt.TopLevelMixin:
     sizes: dict[str, Any] = {"sort": names, "title": None, "legend": alt.Legend(symbolOpacity=1)}
     colour = alt.Color("size:N", **sizes, scale=alt.Scale(domain=names, range=_marks(_widths(table), "colour")))
     shape = alt.Shape("size:N", **sizes, scale=alt.Scale(domain=names, range=_marks(_widths(table), "shape")))
-    base = alt.Chart(_data(_named(table))).encode(x=x, color=colour)
+    base = alt.Chart(_data(_named(table))).transform_filter("datum.variant === variant").encode(x=x, color=colour)
     tips = _tips("size") + _tips("loss=loss, middle of the bin", "mean", "low", "high", number=".2f") + _tips("runs")
     strong, faint = (alt.when(kept).then(alt.value(on)).otherwise(alt.value(off)) for on, off in ((1, 0.06), (0.16, 0)))
     band = base.mark_area().encode(y=y["low"], y2="high:Q", opacity=faint)
@@ -109,7 +112,8 @@ def by_loss(table: pd.DataFrame, floors: dict[str, float]) -> alt.TopLevelMixin:
     marks = alt.Chart(_data(rows)).encode(x=alt.X("at:Q", scale=scale, title=title))
     rules = marks.mark_rule(strokeDash=[4, 3], strokeWidth=1.5)
     words = marks.mark_text(align="right", dx=-5, baseline="top").encode(text="floor:N", y=alt.value(2))
-    return alt.layer(band, rules, words, line, points.add_params(kept)).properties(width=580, height=280)
+    chart = alt.layer(band, rules, words, line, points.add_params(kept)).properties(width=580, height=280)
+    return chart.add_params(variant)
 
 
 def pairs(table: pd.DataFrame) -> alt.TopLevelMixin:

@@ -56,7 +56,8 @@ def runs() -> pd.DataFrame:
 
 
 def by_loss() -> pd.DataFrame:
-    table = pd.MultiIndex.from_product([WIDTHS, np.linspace(0.53, 0.99, 24)], names=["width", "loss"])
+    names = {"variant": ["base", "wd"], "width": WIDTHS, "loss": np.linspace(0.53, 0.99, 24)}
+    table = pd.MultiIndex.from_product(names.values(), names=names)
     return table.to_frame(index=False).assign(mean=2.0, low=1.5, high=2.5, runs=20)
 
 

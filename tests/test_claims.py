@@ -180,10 +180,11 @@ def test_spans_of_held_out_sums():
 def test_held_out_sums_are_counted_by_loss():
     """Six runs have 0, 3 and 1 sums right at losses 0.93, 0.83 and 0.73; one is twice in a bin, a seventh diverged."""
     steps = pd.DataFrame({"iteration": [250, 500, 750], "loss": [0.93, 0.83, 0.73], "held_out_correct": [0, 3, 1]})
-    runs = pd.DataFrame({"run": list("abcdef"), "width": 28})
-    again = pd.DataFrame({"run": ["a"], "width": 28, "iteration": 600, "loss": 0.835, "held_out_correct": 0})
-    astray = pd.DataFrame({"run": ["g"], "width": 28, "iteration": [750], "loss": np.nan, "held_out_correct": 0})
+    runs = pd.DataFrame({"run": list("abcdef")})
+    again = pd.DataFrame({"run": ["a"], "iteration": 600, "loss": 0.835, "held_out_correct": 0})
+    astray = pd.DataFrame({"run": ["g"], "iteration": 750, "loss": np.nan, "held_out_correct": 0})
     data = pd.concat([runs.merge(steps, how="cross"), again, astray], ignore_index=True)
+    data = data.assign(width=28, variant="base")
     table = registered.by_loss(data).set_index("loss")
     assert table["runs"].tolist() == [6, 6, 6] and table.index.tolist() == [0.73, 0.83, 0.93]
     assert table["mean"].tolist() == pytest.approx([1, (1.5 + 5 * 3) / 6, 0])  # the run a counts once, with 3 and 0
