@@ -79,5 +79,6 @@ if parts:
 #
 # {doc}`corpora` shows the texts, {doc}`../book/methods` what was done. {doc}`capacity`, {doc}`tasks` and {doc}`joint` show what training looks
 # like, on three seeds that read the published lines; {doc}`replication`, {doc}`regularization` and {doc}`dynamics` have all seeds of the
-# registered runs, and {doc}`verdicts` what they amount to. Every figure can be pointed at and clicked, and says how many runs it shows and where they were
-# trained. Every chapter is a notebook that can be run again with other parameters: {doc}`../book/rerunning`.
+# registered runs, and {doc}`verdicts` what they amount to; {doc}`dynamics` also asks at what loss the sizes part. Every figure can be pointed at
+# and clicked, and says how many runs it shows and where they were trained. Every chapter is a notebook that can be run again with other
+# parameters: {doc}`../book/rerunning`.
