@@ -179,7 +179,7 @@ def shown_pairs(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for r in table.to_dict("records"):
         kinds = ["both", "only without", "only with", "neither"]
-        unit, scale = (" %", 100) if r["task"] == "facts" else (" of 4", 1)
+        unit, scale = (" points", 100) if r["task"] == "facts" else (" of 4", 1)
         span = f" ({scale * r['low']:+.2g} to {scale * r['high']:+.2g})" if r["low"] == r["low"] else ""
         row = {"task": r["task"], "size": size_name(r["width"]), "seeds": r["pairs"], **{k: r[k] for k in kinds}}
         rows.append(

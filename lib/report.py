@@ -82,7 +82,10 @@ def shown(judged: pd.DataFrame) -> pd.DataFrame:
     columns = {"size": "size", "paper": "its one run", "here": "ours"}
     table = judged[["claim", *columns]].rename(columns=columns)
     table.insert(2, "rule", rules)
-    return table.assign(**{"95 % interval": list(map(_interval, judged.itertuples())), "verdict": verdict})
+    table["95 % interval"] = list(map(_interval, judged.itertuples()))
+    numbers = ["its one run", "ours", "95 % interval"]
+    table[numbers] = table[numbers].replace(" ", "\u00a0", regex=True)  # one line each
+    return table.assign(verdict=verdict)
 
 
 def shown_gaps(gaps: pd.DataFrame) -> pd.DataFrame:
@@ -91,7 +94,7 @@ def shown_gaps(gaps: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for r in gaps.itertuples():
         row = {"variant": r.variant, "comparison": names[r.task].format(r.size), "runs": str(r.runs or "none")}
-        row["difference"] = f"{100 * r.estimate:+.0f} points" if r.runs else "–"
+        row["difference (points)"] = f"{100 * r.estimate:+.0f}" if r.runs else "–"
         row |= {"95 % interval": _interval(r), "p": f"{r.p:.2g}" if r.runs else "–"}
         row |= {"p after Holm": f"{r.adjusted:.2g}" if r.runs else "–", "verdict": _marked(r.verdict)}
         rows.append({name: value.replace(" ", "\u00a0") for name, value in row.items()})

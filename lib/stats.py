@@ -238,8 +238,8 @@ def judge_mean(claim, scores, seed=0):
     if len(scores) == 1:
         note = "one run shows no variation: no interval"
     elif np.ptp(scores) == 0:
-        differing = clopper_pearson(0, len(scores)).high
-        note = f"all runs score the same: the interval has no width, yet up to {differing:.0%} of runs could differ"
+        differing = 100 * clopper_pearson(0, len(scores)).high
+        note = f"all runs score the same: the interval has no width, yet up to {differing:.0f} % of runs could differ"
     verdict = decide(claim, interval)
     return Verdict(verdict, float(scores.mean()), interval.low, interval.high, len(scores), "bootstrap", note)
 

@@ -281,7 +281,7 @@ def test_judge_mean(claim, scores, verdict):
 
 def test_judge_mean_says_when_the_interval_says_little():
     assert "no interval" in stats.judge_mean("recalls", [1.0]).note
-    assert "up to 37% of runs" in stats.judge_mean("recalls", [1.0] * 8).note  # 1 - 0.025^(1/8) = 0.369
+    assert "up to 37 % of runs" in stats.judge_mean("recalls", [1.0] * 8).note  # 1 - 0.025^(1/8) = 0.369
 
 
 @pytest.mark.parametrize("scores", [[98, 100], [0.5, nan], [-0.1, 0.5]])
