@@ -86,13 +86,15 @@ def caption(runs: pd.DataFrame) -> str:
 
     Parameters
     ----------
-    runs : one row a run, with columns `run`, `width`, `task`, `seed` and `device` ("cpu" or the name of a GPU).
+    runs : one row a run, with columns `run`, `width`, `task`, `seed`, `device` ("cpu" or the name of a GPU) and, in the
+        registered replication, `variant`.
     """
     runs = runs.drop_duplicates("run")
     if runs.empty:
         return "No run is in the store yet."
-    factors = [_count(n, what) for what in ("task", "width") if (n := runs[what].nunique()) > 1]
-    seeds = runs.groupby(["task", "width"])["seed"].nunique()
+    keys = [what for what in ("task", "width", "variant") if what in runs]
+    factors = [_count(n, what) for what in keys if (n := runs[what].nunique()) > 1]
+    seeds = runs.groupby(keys, dropna=False)["seed"].nunique()
     low, high = seeds.min(), seeds.max()
     per = _count(low, "seed") if low == high else f"{low} to {high} seeds"
     about = ", ".join([*factors, per + (" each" if factors else "")])

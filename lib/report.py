@@ -30,6 +30,11 @@ def _marked(verdict: str) -> str:
     return f"{MARKS[verdict]}\u00a0{verdict}"
 
 
+def p_value(p: float) -> str:
+    """A p value for people, two digits; tiny ones are not told apart."""
+    return f"{p:.2g}" if p >= 1e-4 else "< 0.0001"
+
+
 def claim_table(judged: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
     """The verdict table, a row a claim and size: the paper's evidence, ours, intervals, verdicts; claims are links.
 
@@ -95,8 +100,8 @@ def shown_gaps(gaps: pd.DataFrame) -> pd.DataFrame:
     for r in gaps.itertuples():
         row = {"variant": r.variant, "comparison": names[r.task].format(r.size), "runs": str(r.runs or "none")}
         row["difference (points)"] = f"{100 * r.estimate:+.0f}" if r.runs else "–"
-        row |= {"95 % interval": _interval(r), "p": f"{r.p:.2g}" if r.runs else "–"}
-        row |= {"p after Holm": f"{r.adjusted:.2g}" if r.runs else "–", "verdict": _marked(r.verdict)}
+        row |= {"95 % interval": _interval(r), "p": p_value(r.p) if r.runs else "–"}
+        row |= {"p after Holm": p_value(r.adjusted) if r.runs else "–", "verdict": _marked(r.verdict)}
         rows.append({name: value.replace(" ", "\u00a0") for name, value in row.items()})
     return pd.DataFrame(rows)
 

@@ -72,7 +72,7 @@ if len(table):
         label=[f"n14 {words[r.task]} {r.size}" for r in table.itertuples()],
         group=table["variant"].map({"base": "base", "wd": "weight decay 0.1"}), threshold=stats.GAP,
     )[["label", "group", "estimate", "low", "high", "threshold", "verdict", "runs"]]
-    render.figure(verdict_charts.forest(table, "difference"), table, "trade-off", runs[runs["task"] != "joint"])
+    render.figure(verdict_charts.forest(table, "difference"), table, "trade-off", runs[(runs["task"] != "joint") & (runs["variant"] != "one order")])
 
 # %% tags=["hide-input"]
 Markdown(outcomes.markdown(report.shown_gaps(gaps)))
@@ -82,7 +82,7 @@ Markdown(outcomes.markdown(report.shown_gaps(gaps)))
 
 # %% tags=["hide-input"]
 trends = claims.trends(runs)
-shown = trends.assign(z=trends["z"].map("{:.2f}".format), p=trends["p"].map("{:.2g}".format)) if len(trends) else trends
+shown = trends.assign(z=trends["z"].map("{:.2f}".format), p=trends["p"].map(report.p_value)) if len(trends) else trends
 Markdown(outcomes.markdown(shown) if len(trends) else "No run yet.")
 
 # %% [markdown]

@@ -86,6 +86,10 @@ def runs(*rows: tuple, task: str = "arithmetic") -> pd.DataFrame:
             pd.concat([runs(("a", 14, 0, "cpu")), runs(("b", 14, 0, "cpu"), task="facts")]),
             "2 runs (2 tasks, 1 seed each), trained on CPU.",
         ),
+        (  # seeds are counted within a variant
+            runs(("a", 14, 0, "cpu"), ("b", 14, 0, "cpu"), ("c", 14, 1, "cpu")).assign(variant=["base", "wd", "wd"]),
+            "3 runs (2 variants, 1 to 2 seeds each), trained on CPU.",
+        ),
     ],
 )
 def test_caption(table: pd.DataFrame, sentence: str) -> None:
