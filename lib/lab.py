@@ -294,9 +294,10 @@ def rerun(store: Store, run_id: str, device: str) -> str:
     if answers[0].equals(answers[1]) and curves[0].equals(curves[1]):
         return f"{run_id} came out the same to the bit: loss {new['loss']:.6f}."
     if answers[0].equals(answers[1]) and apart < ROUNDING:
+        losses = f"losses within {apart:.1g}" if apart else "every loss, but not every probability"
         return (
-            f"{run_id} came out the same but for rounding: every answer at every evaluation, and losses within "
-            f"{apart:.1g}. Then on {where[0]}, now on {where[1]}."
+            f"{run_id} came out the same but for rounding: every answer at every evaluation, and {losses}. "
+            f"Then on {where[0]}, now on {where[1]}."
         )
     outcomes = [", ".join(f"{name} {d[name]:.4g}" for name in OUTCOMES if d[name] is not None) for d in (old, new)]
     return (

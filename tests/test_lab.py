@@ -107,12 +107,13 @@ def test_rerun(cli, tmp_path):
 
     store = Store(tmp_path)
     config, iterations, losses, scores = store._read(run)
-    for loss, flipped, words in (
-        (1e-7, False, "the same but for rounding"),
-        (1e-3, False, "differently"),
-        (0, True, "differently"),
+    for loss, sampled, flipped, words in (
+        (1e-7, 0, False, "the same but for rounding: every answer at every evaluation, and losses within 1e-07"),
+        (0, 1e-3, False, "the same but for rounding: every answer at every evaluation, and every loss"),
+        (1e-3, 0, False, "differently"),
+        (0, 0, True, "differently"),
     ):
-        wrong = {**scores, "greedy": scores["greedy"] ^ flipped}
+        wrong = {**scores, "greedy": scores["greedy"] ^ flipped, "sampled": scores["sampled"] + np.float32(sampled)}
         rows = [
             {"iteration": int(at), "loss": losses[i] + loss, **{name: x[i] for name, x in wrong.items()}}
             for i, at in enumerate(iterations)
