@@ -32,7 +32,7 @@ def _marked(verdict: str) -> str:
 
 def p_value(p: float) -> str:
     """A p value for people, two digits; tiny ones are not told apart."""
-    return f"{p:.2g}" if p >= 1e-4 else "< 0.0001"
+    return f"{p:.2g}" if p >= 1e-4 else "<0.0001"
 
 
 def claim_table(judged: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
@@ -99,7 +99,7 @@ def shown_gaps(gaps: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for r in gaps.itertuples():
         row = {"variant": r.variant, "comparison": names[r.task].format(r.size), "runs": str(r.runs or "none")}
-        row["difference (points)"] = f"{100 * r.estimate:+.0f}" if r.runs else "–"
+        row["points"] = f"{100 * r.estimate:+.0f}" if r.runs else "–"
         row |= {"95 % interval": _interval(r), "p": p_value(r.p) if r.runs else "–"}
         row |= {"p after Holm": p_value(r.adjusted) if r.runs else "–", "verdict": _marked(r.verdict)}
         rows.append({name: value.replace(" ", "\u00a0") for name, value in row.items()})
@@ -180,7 +180,7 @@ def summary(judged: pd.DataFrame) -> str:
             "- **What is open:** "
             + listed(
                 unresolved="too few runs to tell whether ",
-                uninformative="no evidence either way, as the size failed alone or did not learn the seen sums: ",
+                uninformative="no evidence (the size failed alone or did not learn the seen sums) on whether ",
                 missing="not run yet, whether ",
             )
             + ".",

@@ -122,7 +122,7 @@ def test_the_trend_is_that_of_the_counts():
 
 
 def test_tiny_p_values_are_not_told_apart():
-    assert [report.p_value(p) for p in (1.0, 0.0123, 1e-4, 9.9e-5, 0.0)] == ["1", "0.012", "0.0001", *["< 0.0001"] * 2]
+    assert [report.p_value(p) for p in (1.0, 0.0123, 1e-4, 9.9e-5, 0.0)] == ["1", "0.012", "0.0001", *["<0.0001"] * 2]
 
 
 # Tables of outcomes
