@@ -6,9 +6,15 @@ from typing import Any
 import pandas as pd
 
 from lib import stats
-from lib.experiments import LARGE, SIZES, VARIANTS, published, size_name
-from lib.outcomes import succeeded
+from lib.experiments import REPLICATION, VARIANTS
+from lib.measures import succeeded
+from lib.paper import LARGE, SIZES, published
+from lib.words import VARIANTS as SETS
+from lib.words import size_name
 
+PROTOCOL = "b98ad7b"  # the commit that registered the rules
+REGISTERED = pd.Timestamp("2026-11-23T07:15:46Z")  # and its time
+TASKS = tuple(REPLICATION[0])  # in the registered order
 # claim, task, the rule that judges it (stats.CLAIMS), and the sizes that it speaks of
 CELLS = (
     ("C1", "arithmetic", "extrapolates", (14,)),
@@ -19,6 +25,75 @@ CELLS = (
     ("C5", "facts", "recalls", (28,)),
     ("C6", "joint", "does not extrapolate", SIZES),
 )
+
+
+# Which runs are judged, and were they made in the registered order?
+
+
+def begun(runs: pd.DataFrame) -> pd.Series:
+    """When each run was begun, by the clock of its machine: the end less the seconds of training."""
+    return pd.to_datetime(runs["finished"]) - pd.to_timedelta(runs["seconds"], unit="s")
+
+
+def looks(task: str) -> list[int]:
+    """The numbers of seeds at which the runs of a task are judged."""
+    return [goal[task] for goal in REPLICATION if task in goal]
+
+
+def due(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs that may be judged: those begun after the registration, up to the last look that is complete.
+
+    A look at a task is complete when every size up to n56 has that many seeds in both variants; the seeds beyond wait
+    for the next one. Before the first look all runs count. MLT has no looks: its runs are judged as they come.
+
+    Parameters
+    ----------
+    runs : runs of the registered replication with the column `variant` (`Store.runs`).
+    """
+    kept = [runs[0:0]]
+    for task, cells in runs[begun(runs) >= REGISTERED].groupby("task", sort=False):
+        small = cells[(cells["width"] != LARGE) & cells["variant"].isin(list(VARIANTS))]
+        made = small.groupby(["width", "variant"])["seed"].nunique()
+        reached = made.min() if len(made) == 3 * len(VARIANTS) else 0
+        last = max((look for look in looks(str(task)) if look <= reached), default=cells["seed"].max() + 1)
+        kept.append(cells[(cells["seed"] < last) | (cells["width"] == LARGE)])
+    return pd.concat(kept).sort_index()
+
+
+def deviations(runs: pd.DataFrame) -> pd.DataFrame:
+    """Where the order in which runs were made departs from the registered one, found from their times.
+
+    The protocol makes the tasks in the order of `TASKS`, and all cells of a seed before the next. It was departed from
+    where a run was finished before another, which should have come first, was begun.
+
+    Returns
+    -------
+    One row a pair of tasks: made and seeds, what was finished too early; before and their_seeds, what should have come
+    first.
+    """
+    timed = runs.assign(begun=begun(runs), finished=pd.to_datetime(runs["finished"]))
+    groups = timed.groupby(["task", "seed"]).agg(begun=("begun", "max"), finished=("finished", "min")).reset_index()
+    groups["place"] = groups["task"].map(TASKS.index)
+    both = groups.merge(groups, how="cross", suffixes=("", "_first"))
+    ahead = (both["place_first"] < both["place"]) | (
+        (both["place_first"] == both["place"]) & (both["seed_first"] < both["seed"])
+    )
+    wrong = both[ahead & (both["finished"] < both["begun_first"])]
+    rows = []
+    for (task, first), pairs in wrong.groupby(["task", "task_first"], sort=False):
+        row = {"made": task, "seeds": ranges(pairs["seed"]), "before": first}
+        rows.append(row | {"their_seeds": ranges(pairs["seed_first"])})
+    return pd.DataFrame(rows, columns=["made", "seeds", "before", "their_seeds"])
+
+
+def ranges(numbers: pd.Series) -> str:
+    """Whole numbers as ranges, such as "0 to 3, 7"."""
+    found = pd.Series(sorted(set(numbers)))
+    runs = found.groupby(found - range(len(found)))
+    return ", ".join(f"{r.min()} to {r.max()}" if len(r) > 1 else f"{r.iloc[0]}" for _, r in runs)
+
+
+# Verdicts
 
 
 def _cell(runs: pd.DataFrame, task: str, width: int) -> pd.DataFrame:
@@ -46,7 +121,7 @@ def judge(runs: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
     ----------
     runs : finished runs, outcomes at the final iteration (`Store.runs`), with the column `variant`; "base" and "wd"
         are judged.
-    paper : `experiments.published_results`.
+    paper : `paper.results`.
 
     Returns
     -------
@@ -62,7 +137,8 @@ def judge(runs: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
                 if rule in ("recalls", "cannot recall"):
                     says, here = f"{one['facts']:g} %", f"{100 * verdict.estimate:.1f} %"
                 else:
-                    says = f"{one['addition']:g} / {one['subtraction']:g} %"
+                    right = one["held_out_correct"]
+                    says = "not told" if pd.isna(right) else f"{right:.0f} of 4 sums"
                     here = f"{verdict.estimate * verdict.runs:.0f} of {verdict.runs}"
                 row = {"claim": claim, "variant": variant, "task": task, "rule": rule, "width": width}
                 row |= {"size": size_name(width), "paper": says, "here": here if verdict.runs else "no run"}
@@ -105,8 +181,9 @@ def trade_offs(runs: pd.DataFrame) -> pd.DataFrame:
 def trends(runs: pd.DataFrame) -> pd.DataFrame:
     """Cochran-Armitage trend of the success on the sums over the log of the number of parameters, a row a variant."""
     rows = []
-    for variant, ours in runs[runs["task"] == "arithmetic"].groupby("variant", sort=False):
-        cells = ours.assign(right=succeeded).groupby("width")
+    sums = runs[runs["task"] == "arithmetic"]
+    for variant in (name for name in SETS if name in set(sums["variant"])):
+        cells = sums[sums["variant"] == variant].assign(right=succeeded).groupby("width")
         if len(cells) < 2:
             continue
         right, count = cells["right"].sum(), cells["right"].size()

@@ -2,23 +2,16 @@
 
 import itertools
 from dataclasses import asdict
-from pathlib import Path
 
 import pandas as pd
 
+from lib.paper import LARGE, REGULARIZED, SIZES, published
 from lib.store import FACTORS
 from lib.tasks import TASKS
 from lib.training import Run
+from lib.words import size_name
 
-LARGE = 384  # the width of MLT, the paper's largest model
-SIZES = (14, 28, 56, LARGE)
-
-# The published hyperparameters that go with the largest width; every other width has those of the small ones.
-MLT = {
-    "layers": 6, "heads": 6, "expansion": 4, "dropout": 0.2, "weight_decay": 0.1, "learning_rate": 1e-5,
-    "minimum_learning_rate": 1e-6,
-}  # fmt: skip
-REGULARIZED = {"dropout": 0.0, "weight_decay": 0.1}
+__all__ = ["LARGE", "published", "size_name"]
 
 PROFILES: dict[str, dict] = {
     "smoke": {"widths": [6], "seeds": 2, "iterations": 40},
@@ -46,16 +39,6 @@ REPLICATION = (
     {"arithmetic": 100},
 )
 VARIANTS: dict[str, dict] = {"base": {}, "wd": REGULARIZED}
-
-
-def size_name(width: int) -> str:
-    """The paper's name of a size: n14, n28, n56, MLT; other widths are named alike."""
-    return "MLT" if width == LARGE else f"n{width}"
-
-
-def published(task: str, width: int, seed: int, **changes) -> Run:
-    """A run under the published protocol, with changes."""
-    return Run(**{"task": task, "width": width, "seed": seed, **(MLT if width == LARGE else {}), **changes})
 
 
 def table(runs: list[Run]) -> pd.DataFrame:
@@ -100,20 +83,3 @@ def replication(tasks: list[str], widths: list[int], seeds: int | None, iteratio
                     for width in sorted(set(widths)):
                         cells[published(task, width, seed, iterations=iterations)] = "one order"
     return table(list(cells)).assign(variant=list(cells.values()))
-
-
-def published_results() -> pd.DataFrame:
-    """The paper's own numbers (arXiv:2506.09099 and its public result tables), one row a task, size and variant.
-
-    Columns: `addition`, `subtraction` and `facts`, the per cent right at the best checkpoint; `loss`, the final
-    training loss (nats a character); and in this project's measures `seen_accuracy`, `held_out_correct` and
-    `facts_accuracy`, where the published number fixes them: of 91 prompts an operation, two held out, 100 % is all and
-    97.8 % is all but the held-out two.
-    """
-    found = pd.read_csv(Path(__file__).with_name("published.csv"))
-    both = found[["addition", "subtraction"]]
-    whole, ceiling = (both == 100).all(axis=1), (both == 97.8).all(axis=1)
-    found["held_out_correct"] = whole.map({True: 4.0}).where(whole, ceiling.map({True: 0.0}))
-    found["seen_accuracy"] = (whole | ceiling).map({True: 1.0})
-    found["facts_accuracy"] = found["facts"] / 100
-    return found.astype({"held_out_correct": float, "seen_accuracy": float})

@@ -1,48 +1,17 @@
-"""Outcomes: what is reported of a run, and the tables and sentences that the chapters print.
-
-Notable features:
-- three rules choose the evaluation that is reported: the final iteration (primary), the checkpoint with the best
-  score, which is the published rule, and the one with the lowest training loss;
-- every sentence carries its counts and an interval, so that it says no more than the runs do.
-"""
+"""Outcomes: the tables and sentences that the chapters print; each carries its counts and an interval."""
 
 import pandas as pd
 
 from lib import stats, tasks
-from lib.experiments import size_name
+from lib.measures import RULES, over_time, reported, succeeded
 from lib.store import OUTCOMES
+from lib.words import per_cent, share, size_name
 
-RULES = ("final", "best checkpoint", "lowest loss")
-RECALLED = stats.CLAIMS["recalls"][0]  # of the facts
 TITLES = {
     "seen_accuracy": "seen sums right (%)", "held_out_correct": "held-out sums right (of 4)",
     "facts_accuracy": "capitals recalled (%)",
     "loss": "loss (nats per character)",
 }  # fmt: skip
-
-
-def reported(curves: pd.DataFrame, rule: str) -> pd.DataFrame:
-    """The evaluation that a rule chooses from each run's curve (`Store.curves`), the first of equal ones."""
-    ordered = curves.sort_values(["run", "iteration"])
-    if rule == "final":
-        chosen = ordered.groupby("run")["iteration"].idxmax()
-    elif rule == "best checkpoint":
-        chosen = ordered.groupby("run")["score"].idxmax()
-    elif rule == "lowest loss":
-        chosen = ordered.groupby("run")["loss"].idxmin()
-    else:
-        raise ValueError(f"rule is {rule!r}, but it must be one of {', '.join(RULES)}")
-    return ordered.loc[chosen].assign(rule=rule).reset_index(drop=True)
-
-
-def succeeded(table: pd.DataFrame) -> pd.Series:
-    """Whether a run has all four held-out sums right; trained on the facts alone, whether it recalls 95 % of them."""
-    return (table["held_out_correct"] == 4) | ((table["task"] == "facts") & (table["facts_accuracy"] >= RECALLED))
-
-
-def per_cent(share: float) -> str:
-    """A share in per cent without decimals, in words where that would hide a rare event."""
-    return "under 1" if 0 < share < 0.005 else f"{100 * share:.0f}"
 
 
 def _number(value: float, measure: str) -> str:
@@ -65,7 +34,7 @@ def endpoints(curves: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     curves : `Store.curves`.
-    published : `experiments.published_results`, one variant.
+    published : `paper.results`, one variant.
     """
     ours = {rule: reported(curves, rule) for rule in RULES[:2]}
     paper = published.set_index(["task", "width"])
@@ -92,9 +61,8 @@ def extrapolation(runs: pd.DataFrame) -> str:
     lines = []
     for row in stats.shares(table, ["width"], "all_right").itertuples():
         lines.append(
-            f"- **{size_name(row.width)}**: {row.successes} of {row.runs} runs answer all four held-out sums at the "
-            "end "
-            f"(95 % interval for the share of such runs: {100 * row.low:.0f} to {100 * row.high:.0f} %)."
+            f"- **{size_name(row.width)}**: all four held-out sums are right at the end in "
+            f"{share(row.successes, row.runs, ' runs')}."
         )
     return "\n".join(lines)
 
@@ -109,27 +77,13 @@ def by_rule(curves: pd.DataFrame) -> pd.DataFrame:
     return counts.rename(index=lambda width: size_name(int(width))).rename_axis("size").reset_index()
 
 
-def over_time(curves: pd.DataFrame) -> pd.DataFrame:
-    """How often runs have all held-out sums right on the way, a row a width.
-
-    Columns: width, runs; ever and end, the runs right at some evaluation and at the last; share, of a run's
-    evaluations, the mean over runs.
-    """
-    rows = []
-    for width, cell in curves.dropna(subset=["held_out_correct"]).groupby("width"):
-        right = cell.assign(right=succeeded).sort_values("iteration").groupby("run")["right"]
-        row = {"width": int(width), "runs": right.ngroups, "ever": int(right.any().sum())}
-        rows.append(row | {"end": int(right.last().sum()), "share": right.mean().mean()})
-    return pd.DataFrame(rows, columns=["width", "runs", "ever", "end", "share"])
-
-
 def transience(curves: pd.DataFrame) -> str:
     """A Markdown list: how often runs of each size had all held-out sums right on the way, and how many kept them."""
     return "\n".join(
         f"- **{size_name(r.width)}**: {r.ever} of {r.runs} runs have all four right at some evaluation, "
         f"{r.end} at the last; "
         f"on average a run has them right at {per_cent(r.share)} % of its evaluations."
-        for r in over_time(curves).itertuples()
+        for r in over_time(curves, ["width"]).itertuples()
     )
 
 

@@ -3,30 +3,30 @@
 import numpy as np
 import pandas as pd
 
-from lib import stats
-from lib.experiments import VARIANTS, size_name
-from lib.outcomes import RULES, per_cent, reported, succeeded
+from lib import stats, words
+from lib.measures import RULES, reported, succeeded
+from lib.words import per_cent, size_name
 
-SETS = [*VARIANTS, "one order"]  # variants in the order in which they are shown
+SETS = list(words.VARIANTS)  # variants in the order in which they are shown
 BIN = 0.02  # nats a character: evaluations whose losses fall into one bin are taken together
 FEWEST = 5  # runs in a bin that is shown
+COMPARED = {  # the paper's measures
+    "addition": "addition (%)", "subtraction": "subtraction (%)", "facts": "capitals (%)", "loss": "final loss",
+}  # fmt: skip
+HELD_OUT = ("5+7", "7+5", "5-7", "7-5")
 
 
 def strips(curves: pd.DataFrame) -> pd.DataFrame:
-    """One row a run and rule of reporting: task, width, variant, seed, rule, success, and Wilson bounds of its cell."""
+    """One row a run and rule of reporting: task, width, variant, seed, rule, success, and the interval of its cell."""
     table = pd.concat([reported(curves, rule) for rule in RULES]).assign(success=succeeded)
     cells = stats.shares(table, ["task", "width", "variant", "rule"], "success")
-    cells = cells.drop(columns=["low", "high"]).rename(columns={"wilson_low": "low", "wilson_high": "high"})
     keys = ["task", "width", "variant", "rule"]
     table = table.assign(place=table["variant"].map(SETS.index)).sort_values(["place", "seed"], kind="stable")
     return table[["run", *keys, "seed", "success"]].merge(cells[[*keys, "low", "high"]], on=keys)
 
 
 def cells(curves: pd.DataFrame) -> pd.DataFrame:
-    """Every cell under each rule of reporting, for people: the share of runs, or the mean recall, and its interval.
-
-    Intervals are those of the verdicts: Clopper-Pearson, and the bootstrap over runs for recall.
-    """
+    """Every cell under each rule of reporting, for people: the share of runs, or the mean recall, and its interval."""
     tables = {rule: reported(curves, rule) for rule in RULES}
     rows = []
     for (task, width, variant), _ in tables["final"].groupby(["task", "width", "variant"]):
@@ -34,47 +34,134 @@ def cells(curves: pd.DataFrame) -> pd.DataFrame:
         for rule, table in tables.items():
             cell = table[(table["task"] == task) & (table["width"] == width) & (table["variant"] == variant)]
             row["runs"] = len(cell)
-            if task == "facts":
-                low, high = stats.bootstrap(cell["facts_accuracy"])
-                row[rule] = f"{100 * cell['facts_accuracy'].mean():.1f} %"
-            else:
-                right = int(succeeded(cell).sum())
-                low, high = stats.clopper_pearson(right, len(cell))
-                row[rule] = f"{right} of {len(cell)}"
-            row[rule] += f" ({100 * low:.0f} to {100 * high:.0f} %)" if low == low else ""
+            row[rule] = (
+                recall(cell["facts_accuracy"]) if task == "facts" else words.share(succeeded(cell).sum(), len(cell))
+            )
         rows.append(row)
     return pd.DataFrame(rows, columns=["task", "size", "variant", "runs", *RULES])
 
 
-def compared(curves: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """The published numbers and whether each lies where one more of our runs would, for people.
+def recall(values: pd.Series) -> str:
+    """The mean share of the facts recalled with its interval, such as "96.0 % (94 to 98 %)"."""
+    low, high = stats.bootstrap(values)
+    return f"{100 * values.mean():.1f} %" + (f" ({words.mean_span(low, high, len(values))})" if low == low else "")
 
-    Accuracies are those of the checkpoint with the best score, counted over the paper's own prompts (91 an operation);
-    the loss is the final one. The interval is `stats.predict_score`, at 95 %.
+
+def effects(table: pd.DataFrame) -> pd.DataFrame:
+    """`measures.effects` for people, the sums and the facts side by side: a row a variant and size."""
+    rows = []
+    keys = table[["variant", "width"]].drop_duplicates()
+    for key in keys.itertuples(index=False):
+        cell = table[(table["variant"] == key.variant) & (table["width"] == key.width)].set_index("task")
+        row = {"runs are": words.VARIANTS[key.variant], "size": size_name(key.width)}
+        if "arithmetic" in cell.index:
+            sums = cell.loc["arithmetic"]
+            row["held-out sums right, mean of 4"] = (
+                f"{sums.correct:.2f} ({words.span(sums.correct_low, sums.correct_high, 1, '', 2)})"
+            )
+            row |= {name: f"{sums[name]:.0f}" for name in HELD_OUT}
+            row |= {"all four": words.share(int(sums.all_four), sums.runs), "three or more": f"{sums.but_one:.0f}"}
+        if "facts" in cell.index:
+            facts = cell.loc["facts"]
+            row["capitals recalled, mean"] = (
+                f"{100 * facts.recall:.1f} % ({words.mean_span(facts.recall_low, facts.recall_high, facts.runs)})"
+            )
+            row["of runs"] = f"{facts.runs}"
+        rows.append(row)
+    return pd.DataFrame(rows).fillna("–")
+
+
+def sensitivity(table: pd.DataFrame) -> pd.DataFrame:
+    """`measures.sensitivity` for people: a row a way of counting, a column a size."""
+    rows = []
+    for (task, variant, way), cells in table.groupby(["task", "variant", "way"], sort=False):
+        row = {"outcome": {"arithmetic": "all four held-out sums right", "facts": "capitals recalled"}[task]}
+        row |= {"runs are": words.VARIANTS[variant], "counted": way}
+        for cell in cells.itertuples():
+            counted = words.share(int(cell.successes), cell.runs) if task == "arithmetic" else ""
+            row[size_name(cell.width)] = (
+                counted or f"{100 * cell.mean:.1f} % ({words.mean_span(cell.low, cell.high, cell.runs)})"
+            )
+        rows.append(row)
+    return pd.DataFrame(rows).fillna("–")
+
+
+def compared(curves: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """The published numbers and whether each lies where one more of our runs would: a row a number.
+
+    Accuracies are those of the checkpoint that the paper's rule keeps, counted over the paper's own prompts (91 an
+    operation); the loss is the final one. The interval is `stats.predict_score`, at 95 %.
+
+    Returns
+    -------
+    Columns: task, width, size, variant, measure, runs, mean, low, high, published, inside (NaN without an interval).
     """
-    names = {
-        "addition": "addition (%)",
-        "subtraction": "subtraction (%)",
-        "facts": "capitals (%)",
-        "loss": "final loss",
-    }
     best, final = (reported(curves, rule).assign(facts=lambda t: 100 * t["facts_accuracy"]) for rule in RULES[1::-1])
     rows = []
     for one in published.to_dict("records"):
-        for measure, title in names.items():
+        for measure in COMPARED:
             table = final if measure == "loss" else best
             same = (table["task"] == one["task"]) & (table["width"] == one["width"])
             values = table.loc[same & (table["variant"] == one["variant"]), measure].dropna()
             if pd.isna(one[measure]) or values.empty:
                 continue
             low, high = stats.predict_score(values, (0, float("inf") if measure == "loss" else 100))
-            digits, rounding = (".3f", 0.0005) if measure == "loss" else (".1f", 0.05)
-            inside = low - rounding <= one[measure] <= high + rounding if low == low else None
-            row = {"task": one["task"], "size": size_name(one["width"]), "variant": one["variant"], "measure": title}
-            row |= {"runs": len(values), "mean": f"{values.mean():{digits}}"}
-            row["one more run"] = f"{low:{digits}} to {high:{digits}}" if low == low else "–"
-            row["published"] = f"{one[measure]:g}"
-            rows.append(row | {"inside": {True: "yes", False: "**no**", None: "–"}[inside]})
+            rounding = 0.0005 if measure == "loss" else 0.05
+            inside = low - rounding <= one[measure] <= high + rounding if low == low else float("nan")
+            row = {"task": one["task"], "width": one["width"], "size": size_name(one["width"])}
+            row |= {"variant": one["variant"], "measure": measure, "runs": len(values), "mean": values.mean()}
+            rows.append(row | {"low": low, "high": high, "published": one[measure], "inside": inside})
+    return pd.DataFrame(rows)
+
+
+def shown_comparison(table: pd.DataFrame) -> pd.DataFrame:
+    """`compared` for people."""
+    rows = []
+    for r in table.itertuples():
+        digits = 3 if r.measure == "loss" else 1
+        row = {"task": r.task, "size": r.size, "variant": r.variant, "measure": COMPARED[r.measure], "runs": r.runs}
+        row |= {"mean": f"{r.mean:.{digits}f}", "one more run": words.span(r.low, r.high, 1, "", digits)}
+        row["published"] = f"{r.published:.{digits}f}"
+        rows.append(row | {"inside": {True: "yes", False: "**no**"}.get(r.inside, "–")})
+    return pd.DataFrame(rows)
+
+
+def bands(curves: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """The range of our runs over time and the paper's run in it: a row a cell, measure and evaluation of the paper's.
+
+    Columns: task, variant, width, measure, iteration, low, high (the range of our runs), runs, published, outside.
+
+    Parameters
+    ----------
+    curves : `Store.curves`, with the column `variant`.
+    published : `paper.curves`.
+    """
+    ours = curves.assign(facts=100 * curves["facts_accuracy"])
+    keys = ["task", "variant", "width", "iteration"]
+    parts = []
+    for measure in COMPARED:
+        cells = ours.dropna(subset=[measure]).groupby(keys)[measure].agg(low="min", high="max", runs="size")
+        part = cells.join(published.set_index(keys)[measure].rename("published"), how="inner").dropna()
+        parts.append(part.reset_index().assign(measure=measure))
+    found = pd.concat(parts, ignore_index=True)
+    return found.assign(outside=(found["published"] < found["low"]) | (found["published"] > found["high"]))
+
+
+def outside(table: pd.DataFrame) -> pd.DataFrame:
+    """How often the paper's run lies outside the range of ours, for people (from `bands`): a row a cell and measure.
+
+    Cells in which it always lies inside are left out.
+    """
+    rows = []
+    for (task, variant, width, measure), cell in table.groupby(["task", "variant", "width", "measure"], sort=False):
+        out = cell[cell["outside"]]
+        if len(out):
+            row = {"task": task, "variant": variant, "size": size_name(width), "measure": COMPARED[measure]}
+            row |= {"our runs": cell["runs"].max(), "evaluations outside": f"{len(out)} of {len(cell)}"}
+            row["first and last"] = f"{out['iteration'].min():,} and {out['iteration'].max():,}"
+            last, digits = cell.iloc[-1], 3 if measure == "loss" else 1
+            row["at the end, ours"] = words.span(last["low"], last["high"], 1, "", digits)
+            rows.append(row | {"published": f"{last['published']:.{digits}f}"})
     return pd.DataFrame(rows)
 
 
@@ -89,13 +176,13 @@ def orders(runs: pd.DataFrame) -> pd.DataFrame:
     for width, cell in sums.groupby("width"):
         counts = cell.assign(right=succeeded).groupby("variant")["right"].agg(["sum", "size"])
         p = stats.fisher(*counts.to_numpy().ravel()) if len(counts) == 2 else float("nan")
-        for variant, words in (("base", "an order each"), ("one order", "the published order")):
+        for variant, said in (("base", "an order each"), ("one order", "the published order")):
             one = cell.loc[cell["variant"] == variant, "held_out_correct"]
             if len(one):
-                row = {"size": size_name(int(width)), "order of the lines": words}
+                row = {"size": size_name(int(width)), "order of the lines": said}
                 row["all four right"] = f"{(one == 4).sum()} of {len(one)}"
                 row |= {"right of 4, mean": f"{one.mean():.2f}", "standard deviation": f"{one.std():.2f}"}
-                rows.append(row | {"p of the difference": f"{p:.2g}" if variant == "base" and p == p else ""})
+                rows.append(row | {"p of the difference": words.p_value(p) if variant == "base" and p == p else ""})
     return pd.DataFrame(rows)
 
 
@@ -184,6 +271,9 @@ def shown_pairs(table: pd.DataFrame) -> pd.DataFrame:
         row = {"task": r["task"], "size": size_name(r["width"]), "seeds": r["pairs"], **{k: r[k] for k in kinds}}
         rows.append(
             row
-            | {"McNemar p": f"{r['p']:.2g}", "score, with less without": f"{scale * r['difference']:+.2g}{unit}{span}"}
+            | {
+                "McNemar p": words.p_value(r["p"]),
+                "score, with less without": f"{scale * r['difference']:+.2g}{unit}{span}",
+            }
         )
     return pd.DataFrame(rows)

@@ -1,11 +1,13 @@
-"""The verdicts (claims.py) for people: tables and sentences."""
+"""The verdicts (claims.py) for people: tables, and the sentences whose words depend on the verdicts."""
 
 import pandas as pd
 
-from lib import stats
-from lib.experiments import REPLICATION, SIZES, VARIANTS, size_name
+from lib import stats, words
+from lib.claims import TASKS, looks
+from lib.experiments import REPLICATION, VARIANTS
+from lib.paper import LARGE, SIZES
+from lib.words import size_name
 
-PROTOCOL = "b98ad7b"  # the commit that registered the rules, before any run that they judge
 WORDS = {
     "C1": "small models extrapolate to unseen arithmetic",
     "C2": "small models fail to memorize facts",
@@ -20,77 +22,102 @@ WORDS = {
 MARKS = {"replicated": "✓", "not replicated": "✗", "unresolved": "?", "uninformative": "○", "missing": "·"}
 TASK = {"C2": "facts", "C3": "facts", "C6": "joint"}  # where the figure of a claim is not that of the sums
 FIGURES = {"C7": ("regularization", "fig-pairs"), "C9": ("verdicts", "fig-trade-off")}
+NUMBERS = ["its one run", "ours", "95 % interval", "runs"]
+
+
+def _marked(verdict: str, note: str = "") -> str:
+    return f"{MARKS[verdict]}\u00a0{verdict}" + (f" ({note})" if note else "")
 
 
 def _interval(row) -> str:
-    return f"{100 * row.low:.0f} to {100 * row.high:.0f} %" if row.runs and row.low == row.low else "–"
+    return words.mean_span(row.low, row.high, row.runs) if row.runs else "–"
 
 
-def _marked(verdict: str) -> str:
-    return f"{MARKS[verdict]}\u00a0{verdict}"
+def _one_line(table: pd.DataFrame) -> pd.DataFrame:
+    """The same table with numbers that do not break."""
+    short = lambda text: text.replace(" ", "\u00a0") if len(text) < 16 else text  # noqa: E731
+    return table.assign(**{name: table[name].map(short) for name in ("size", *NUMBERS)})
 
 
-def p_value(p: float) -> str:
-    """A p value for people, two digits; tiny ones are not told apart."""
-    return f"{p:.2g}" if p >= 1e-4 else "<0.0001"
+def _by_claim(judged: pd.DataFrame, gaps: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The rows of each claim: size, its one run, ours, 95 % interval, runs, verdict, note (not of C7)."""
+    base, found = judged[judged["variant"] == "base"], {}
+    for claim in WORDS:
+        cells = base[base["claim"] == claim]
+        if claim == "C9":
+            cells = gaps[gaps["variant"] == "base"]
+            sums = cells["task"] == "arithmetic"
+            size = [f"n14 − {r.size}" if r.task == "arithmetic" else f"{r.size} − n14" for r in cells.itertuples()]
+            ours = [f"{100 * r.estimate:+.0f} points" if r.runs else "no run" for r in cells.itertuples()]
+            cells = cells.assign(size=size, paper=sums.map({True: "sums", False: "capitals"}), here=ours)
+        table = pd.DataFrame({"size": cells["size"], "its one run": cells["paper"], "ours": cells["here"]})
+        table["95 % interval"] = list(map(_interval, cells.itertuples()))
+        found[claim] = table.assign(runs=cells["runs"], verdict=cells["verdict"], note=cells["note"])
+    found["C8"] = pd.DataFrame(
+        [("MLT", "0 of 4 sums", "no run", "–", 0, "missing", "")], columns=list(found["C8"].columns)
+    )
+    return found
 
 
-def claim_table(judged: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
-    """The verdict table, a row a claim and size: the paper's evidence, ours, intervals, verdicts; claims are links.
+def _heading(claim: str) -> str:
+    page, name = FIGURES.get(claim, ("replication", f"fig-strips-{TASK.get(claim, 'arithmetic')}"))
+    linked = f'<a href="{page}.html#{name}">{claim}</a>' if claim != "C8" else claim
+    return f"{linked} {WORDS[claim]}"
 
-    A claim about several sizes has the worst of their verdicts, beside its words. C7 is C1 to C6 judged on the
-    regularized runs, C9 the trade-off without regularization.
+
+def findings(judged: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
+    """What was found claim by claim, for the sizes that were run: a row a claim and size; claims are links.
 
     Parameters
     ----------
-    judged : from `judge`.
-    gaps : from `trade_offs`.
+    judged, gaps : from `claims.judge` and `claims.trade_offs`.
     """
-    columns = ["size", "paper", "ours", "95 % interval", "verdict"]
-    tables: dict[str, pd.DataFrame] = {}
-    base, decayed = judged[judged["variant"] == "base"], judged[judged["variant"] == "wd"]
-    for claim in WORDS:
+    parts = []
+    for claim, table in _by_claim(judged, gaps).items():
         if claim == "C7":
-            rows = []
-            for other, cells in decayed.groupby("claim"):
-                least = cells.loc[cells["runs"] > 0, "runs"].min()
-                ours = "no run" if pd.isna(least) else f"{least:.0f} runs" if least > 1 else "one run"
-                rows.append((str(other), "one run", ours, "–", stats.overall(cells.itertuples())))
-        elif claim == "C8":
-            rows = [("MLT", "one run", "no run", "–", "missing")]
-        elif claim == "C9":
-            rows = []
-            for r in gaps[gaps["variant"] == "base"].itertuples():
-                label = f"n14 − {r.size}" if r.task == "arithmetic" else f"{r.size} − n14"
-                ours = f"{100 * r.estimate:+.0f} points" if r.runs else "no run"
-                rows.append((label, "sums" if r.task == "arithmetic" else "capitals", ours, _interval(r), r.verdict))
-        else:
-            cells = base[base["claim"] == claim]
-            rows = [(r.size, r.paper, r.here, _interval(r), r.verdict) for r in cells.itertuples()]
-        tables[claim] = pd.DataFrame(rows, columns=columns)
-    for claim, table in tables.items():
-        page, name = FIGURES.get(claim, ("replication", f"fig-strips-{TASK.get(claim, 'arithmetic')}"))
-        words = f'<a href="{page}.html#{name}">{claim}</a> {WORDS[claim]}' if claim != "C8" else f"C8 {WORDS[claim]}"
-        if len(table) > 1:
-            words += f": **{_marked(stats.overall(table.itertuples()))}**"
-        table.insert(0, "claim", [words, *[""] * (len(table) - 1)])
-        table["verdict"] = table["verdict"].map(_marked)
-    whole = pd.concat(tables.values(), ignore_index=True)
-    whole[columns] = whole[columns].replace(" ", "\u00a0", regex=True)  # one line each
-    return whole
+            table = _regularized(judged)
+        table = table[table["runs"] != 0]
+        if len(table):
+            verdict = [_marked(r.verdict, r.note * (claim != "C9")) for r in table.itertuples()]
+            parts.append(table.assign(verdict=verdict, claim=[_heading(claim), *[""] * (len(table) - 1)]))
+    if not parts:
+        return pd.DataFrame({"claim": ["no run yet"]})
+    whole = pd.concat(parts, ignore_index=True).astype({"runs": str})
+    return _one_line(whole[["claim", "size", *NUMBERS, "verdict"]])
+
+
+def _regularized(judged: pd.DataFrame) -> pd.DataFrame:
+    """C1 to C6 on the regularized runs: a row a claim and size that was run."""
+    cells = judged[judged["variant"] == "wd"]
+    table = pd.DataFrame(
+        {"size": cells["claim"] + " " + cells["size"], "its one run": cells["paper"], "ours": cells["here"]}
+    )
+    table["95 % interval"] = list(map(_interval, cells.itertuples()))
+    return table.assign(runs=cells["runs"], verdict=cells["verdict"], note=cells["note"])
+
+
+def record(judged: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
+    """The verdict on each whole claim, by the registered order of verdicts; sizes that were run and not run apart."""
+    rows = []
+    for claim, table in _by_claim(judged, gaps).items():
+        if claim == "C7":
+            table = _regularized(judged)
+        run, not_run = table[table["runs"] > 0], table[table["runs"] == 0]
+        row = {"claim": claim, "registered verdict on the whole": _marked(stats.overall(table.itertuples()))}
+        row["of what was run"] = _marked(stats.overall(run.itertuples())) if len(run) else "–"
+        rows.append(row | {"not run": ", ".join(not_run["size"]) or "–"})
+    return pd.DataFrame(rows)
 
 
 def shown(judged: pd.DataFrame) -> pd.DataFrame:
     """The verdicts size by size, for people (from `judge`)."""
     rules = judged["rule"] + [" after joint training" if task == "joint" else "" for task in judged["task"]]
-    verdict = [_marked(r.verdict) + (f" ({r.note})" if r.note else "") for r in judged.itertuples()]
-    columns = {"size": "size", "paper": "its one run", "here": "ours"}
-    table = judged[["claim", *columns]].rename(columns=columns)
+    verdict = [_marked(r.verdict, r.note) for r in judged.itertuples()]
+    columns = {"size": "size", "paper": "its one run", "here": "ours", "runs": "runs"}
+    table = judged[["claim", *columns]].rename(columns=columns).astype({"runs": str})
     table.insert(2, "rule", rules)
-    table["95 % interval"] = list(map(_interval, judged.itertuples()))
-    numbers = ["its one run", "ours", "95 % interval"]
-    table[numbers] = table[numbers].replace(" ", "\u00a0", regex=True)  # one line each
-    return table.assign(verdict=verdict)
+    table.insert(5, "95 % interval", list(map(_interval, judged.itertuples())))
+    return _one_line(table.assign(verdict=verdict))
 
 
 def shown_gaps(gaps: pd.DataFrame) -> pd.DataFrame:
@@ -100,102 +127,129 @@ def shown_gaps(gaps: pd.DataFrame) -> pd.DataFrame:
     for r in gaps.itertuples():
         row = {"variant": r.variant, "comparison": names[r.task].format(r.size), "runs": str(r.runs or "none")}
         row["points"] = f"{100 * r.estimate:+.0f}" if r.runs else "–"
-        row |= {"95 % interval": _interval(r), "p": p_value(r.p) if r.runs else "–"}
-        row |= {"p after Holm": p_value(r.adjusted) if r.runs else "–", "verdict": _marked(r.verdict)}
+        row |= {"95 % interval": _interval(r), "p": words.p_value(r.p) if r.runs else "–"}
+        row |= {"p after Holm": words.p_value(r.adjusted) if r.runs else "–", "verdict": _marked(r.verdict)}
         rows.append({name: value.replace(" ", "\u00a0") for name, value in row.items()})
     return pd.DataFrame(rows)
 
 
-def counts(runs: pd.DataFrame) -> pd.DataFrame:
-    """How many runs each cell of the registered replication has, beside the least and the planned, for people."""
-    there = runs.groupby(["task", "width", "variant"]).size()
+def changed(judged: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
+    """The cells whose verdict differs between two calls of `judge`, for people: then and now."""
+    keys = ["variant", "claim", "size", "rule"]
+    both = judged.merge(earlier, on=keys, suffixes=("", "_then"))
+    both = both[both["verdict"] != both["verdict_then"]]
+    columns = {"here_then": "ours then", "verdict_then": "verdict then", "here": "ours now", "verdict": "verdict now"}
+    return both[[*keys, *columns]].rename(columns=columns)
+
+
+def counts(runs: pd.DataFrame, waiting: pd.DataFrame) -> pd.DataFrame:
+    """How many runs each cell of the registered replication has, beside the registered looks, for people.
+
+    Parameters
+    ----------
+    runs : those that are judged (`claims.due`).
+    waiting : those in the store that are not.
+    """
+    there, beyond = (t.groupby(["task", "width", "variant"]).size() for t in (runs, waiting))
     rows = []
-    for task, least in REPLICATION[0].items():
+    for task in TASKS:
         for width in SIZES:
             row = {"task": task, "size": size_name(width)}
-            row |= {name: str(there.get((task, width, name), 0)) for name in [*VARIANTS, "one order"]}
+            for name in words.VARIANTS:
+                more = beyond.get((task, width, name), 0)
+                row[name] = str(there.get((task, width, name), 0)) + (f" (+{more})" if more else "")
             row |= {} if task == "arithmetic" else {"one order": "–"}
-            rows.append(row | {"least": str(least), "planned": str(REPLICATION[1][task])})
+            rows.append(row | {"judged at": ", ".join(map(str, looks(task)))})
     return pd.DataFrame(rows)
 
 
 def provisional(runs: pd.DataFrame) -> str:
-    """How many cells have the protocol's least number of runs, and which lack it: a sentence or two."""
+    """How many cells have the protocol's least number of runs, and which lack it: a sentence or two.
+
+    The protocol's cells are every task, size and variant, and the sums in one order of the lines.
+    """
     there = runs.groupby(["task", "width", "variant"]).size()
-    cells = {
-        (task, width, variant): int(there.get((task, width, variant), 0))
-        for task in REPLICATION[0]
-        for width in SIZES
-        for variant in VARIANTS
-    }
-    enough = sum(number >= REPLICATION[0][task] for (task, _, _), number in cells.items())
-    short: dict[str, list[str]] = {}
-    none: dict[str, list[str]] = {}
-    for (task, width), numbers in pd.Series(cells).groupby(level=[0, 1], sort=False):
-        least, name = REPLICATION[0][task], size_name(int(width))
-        if numbers.max() == 0:
-            none.setdefault(task, []).append(name)
-        elif numbers.min() < least:
-            short.setdefault(task, []).append(f"{name} {numbers.min()} of {least}")
+    named = [(task, variant) for task in TASKS for variant in VARIANTS] + [("arithmetic", "one order")]
+    cells = {(t, width, v): int(there.get((t, width, v), 0)) for t, v in named for width in SIZES}
+    least = {key: REPLICATION[0][key[0]] for key in cells}
+    enough = sum(number >= least[key] for key, number in cells.items())
     text = f"{enough} of the protocol's {len(cells)} cells have at least their least number of runs."
-    for words, found in (("Provisional are the verdicts on", short), ("No run yet:", none)):
-        listed = ", ".join(f"{task} ({', '.join(names)})" for task, names in found.items())
-        text += f" {words} {listed}." if found else ""
-    return text
+    few = [
+        f"{t} {size_name(w)} {v} ({n} of {least[t, w, v]})" for (t, w, v), n in cells.items() if 0 < n < least[t, w, v]
+    ]
+    none = sorted({w for (_, w, _), n in cells.items() if not n} - {w for (_, w, _), n in cells.items() if n})
+    text += f" Short of it are: {', '.join(few)}." if few else ""
+    return text + (f" No run yet: {', '.join(map(size_name, none))}." if none else "")
+
+
+def not_run(judged: pd.DataFrame, gaps: pd.DataFrame) -> str:
+    """Which claims speak of sizes that were not run: a sentence, or ""."""
+    missing = judged[(judged["variant"] == "base") & (judged["runs"] == 0)]
+    if missing.empty:
+        return ""
+    sizes = [words.MLT if width == LARGE else size_name(width) for width in sorted(set(missing["width"]))]
+    table = record(judged, gaps)
+    named = words.listing(table.loc[(table["not run"] != "–") & (table["of what was run"] != "–"), "claim"])
+    return (
+        f"Not run: {words.listing(sizes)}. What {named} say of it stays open, and so does C8, which speaks of it alone."
+    )
 
 
 def _statements(found: pd.DataFrame) -> str:
-    """Such as "n14 extrapolates (C1: 9 of 20 runs)", sizes with one claim and rule together."""
-    verbs = {
-        "extrapolates": ("extrapolates", "extrapolate"),
-        "does not extrapolate": ("does not extrapolate", "do not extrapolate"),
-        "recalls": ("recalls the capitals", "recall the capitals"),
-        "cannot recall": ("cannot recall the capitals", "cannot recall the capitals"),
-    }
+    """Such as "n14 extrapolates (C1: 9 of 20 runs, 23 to 68 %)", a statement a claim and size."""
+    verbs = {"recalls": "recalls the capitals", "cannot recall": "cannot recall the capitals"}
     parts = []
-    for (claim, task, rule), cell in found.groupby(["claim", "task", "rule"], sort=False):
-        sizes = ", ".join(cell["size"][:-1]) + " and " * (len(cell) > 1) + cell["size"].iloc[-1]
-        end = " after joint training" if task == "joint" else ""
-        unit = " recalled" if "recall" in str(rule) else " runs"
-        numbers = f": {', '.join(cell['here'])}{unit}" if cell["runs"].min() else ""
-        parts.append(f"{sizes} {verbs[str(rule)][len(cell) > 1]}{end} ({claim}{numbers})")
+    for r in found.itertuples():
+        numbers = words.mean_span(r.low, r.high, r.runs)
+        unit = f" on average, {r.runs} runs" if "recall" in r.rule else " runs"
+        end = " after joint training" if r.task == "joint" else ""
+        parts.append(f"{r.size} {verbs.get(r.rule, r.rule)}{end} ({r.claim}: {r.here}{unit}, {numbers})")
     return ", ".join(parts)
 
 
 def summary(judged: pd.DataFrame) -> str:
-    """Three sentences on C1 to C6 without regularization: what stands, what does not, and what is open."""
-    ours = judged[judged["variant"] == "base"]
+    """A Markdown list on C1 to C6 without regularization: what stands, what does not, and what is open."""
+    ours = judged[(judged["variant"] == "base") & (judged["runs"] > 0)]
+    lines = []
+    for verdict, before in (
+        ("replicated", "**What stands:** "),
+        ("not replicated", "**What does not:** that "),
+        ("unresolved", "**What is open:** whether "),
+        (
+            "uninformative",
+            "**What cannot be told**, since the size failed alone or did not learn the seen sums: whether ",
+        ),
+    ):
+        found = ours[ours["verdict"] == verdict]
+        lines += [f"- {before}{_statements(found)}."] if len(found) else []
+    return "\n".join(lines) or "No run yet."
 
-    def listed(**words: str) -> str:
-        parts = []
-        for verdict, before in words.items():
-            found = ours[ours["verdict"] == verdict.replace("_", " ")]
-            parts += [before + _statements(found)] if len(found) else []
-        return "; ".join(parts) or "nothing so far"
 
-    return "\n".join(
-        [
-            f"- **What stands:** {listed(replicated='')}.",
-            f"- **What does not:** {listed(not_replicated='that ')}.",
-            "- **What is open:** "
-            + listed(
-                unresolved="too few runs to tell whether ",
-                uninformative="no evidence (the size failed alone or did not learn the seen sums) on whether ",
-                missing="not run yet, whether ",
-            )
-            + ".",
-        ]
-    )
+def undecided(judged: pd.DataFrame) -> str:
+    """What the interval of each open share does say, and how many runs a verdict would take: sentences, or ""."""
+    found = judged[
+        (judged["variant"] == "base") & (judged["verdict"] == "unresolved") & (judged["method"] == "Clopper-Pearson")
+    ]
+    parts = []
+    for r in found.itertuples():
+        text = f"The share of {r.size} runs with all four held-out sums right lies between "
+        text += f"{100 * r.low:.0f} and {100 * r.high:.0f} %"
+        text += "; that every run has them is ruled out" if r.high < 1 else ""
+        text += "; that none has them is ruled out" if r.low > 0 else ""
+        runs = stats.runs_at(r.rule, r.estimate)
+        parts.append(text + (f". If it stays where it is, a verdict takes about {runs:,} runs." if runs else "."))
+    return " ".join(parts)
 
 
 def differences(gaps: pd.DataFrame) -> str:
-    """Which sizes differ from n14 without regularization after Holm's correction: a sentence, or ""."""
-    words = {"arithmetic": "n14 extrapolates more often than {}", "facts": "{} recalls more than n14"}
-    less = {"arithmetic": "n14 extrapolates less often than {}", "facts": "{} recalls less than n14"}
+    """Which sizes differ from n14 without regularization after Holm's correction, and the verdict: sentences, or ""."""
+    sentences = {"arithmetic": "n14 extrapolates {} often than {}", "facts": "{1} recalls {0} than n14"}
     found = gaps[(gaps["variant"] == "base") & (gaps["adjusted"] < stats.ALPHA)]
-    parts = [
-        (words if r.estimate > 0 else less)[r.task].format(r.size)
-        + f" (by {100 * abs(r.estimate):.0f} points, {_interval(r)})"
-        for r in found.itertuples()
-    ]
-    return f"Differences that hold after Holm's correction: {', '.join(parts)}." if parts else ""
+    if found.empty:
+        return ""
+    parts = []
+    for r in found.itertuples():
+        said = sentences[r.task].format("more" if r.estimate > 0 else "less", r.size)
+        size = f"{100 * abs(r.estimate):.0f} points, {_interval(r)}"
+        parts.append(f"{said} ({size}; the registered verdict on a gap of {100 * stats.GAP:.0f} points: {r.verdict})")
+    return f"Differences that hold after Holm's correction: {'; '.join(parts)}."

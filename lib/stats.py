@@ -2,9 +2,9 @@
 
 Notable features:
 - the unit is the training run; whatever is averaged inside a run is one number here;
-- shares of runs get Clopper-Pearson (verdicts) and Wilson intervals (plots), mean scores a bootstrap interval;
+- a share of runs has a Clopper-Pearson interval and a mean score a bootstrap interval, wherever printed or drawn;
 - a verdict carries the interval that decided it;
-- pure functions of numbers, arrays and tables; random resampling takes a seed.
+- pure functions of numbers, arrays and tables; random resampling has one seed.
 """
 
 from dataclasses import dataclass, replace
@@ -60,9 +60,9 @@ def clopper_pearson(successes, runs):
     return Interval(*proportion.proportion_confint(successes, runs, alpha=ALPHA, method="beta"))
 
 
-def wilson(successes, runs):
-    """Score interval of a share of runs, nominal coverage on average (Wilson 1927, J. Am. Stat. Assoc. 22:209)."""
-    return Interval(*proportion.proportion_confint(successes, runs, alpha=ALPHA, method="wilson"))
+def unseen(runs):
+    """The largest share of runs that could differ from all these, which are alike (Clopper-Pearson, none of `runs`)."""
+    return float(clopper_pearson(0, runs).high)
 
 
 def newcombe(successes, runs, other_successes, other_runs):
@@ -72,15 +72,15 @@ def newcombe(successes, runs, other_successes, other_runs):
     return Interval(float(low), float(high))
 
 
-def bootstrap(*strata, weights=None, seed=0):
+def bootstrap(*strata, weights=None):
     """Stratified bootstrap interval of a weighted sum of means: their average, or a difference with weights (1, -1).
 
     Each stratum holds one number a run; runs are resampled within each (Agarwal et al. 2021, arXiv:2108.13264). Plain
     percentiles are too narrow for a few runs, so they are expanded from alpha/2 to Phi(-sqrt(n/(n-1)) t(alpha/2, n-1)),
-    n the size of the smallest stratum (Hesterberg 2015, Am. Stat. 69:371). NaN where a stratum has fewer than two runs:
-    one run shows no variation.
+    n the size of the smallest stratum (Hesterberg 2015, Am. Stat. 69:371). The same scores give the same interval in
+    any order. NaN where a stratum has fewer than two runs: one run shows no variation.
     """
-    samples = [np.asarray(stratum, float) for stratum in strata]
+    samples = [np.sort(np.asarray(stratum, float)) for stratum in strata]
     weights = np.full(len(samples), 1 / len(samples)) if weights is None else weights
     n = min(map(len, samples))
     if n < 2:
@@ -92,7 +92,7 @@ def bootstrap(*strata, weights=None, seed=0):
         confidence_level=level,
         method="percentile",
         n_resamples=RESAMPLES,
-        rng=seed,
+        rng=0,
     )
     return Interval(*np.round(found.confidence_interval, 12).tolist())  # the mean of equal scores is that score
 
@@ -162,13 +162,13 @@ def mcnemar(first, second):
     return len(pairs), int(only_first), int(only_second), float(p)
 
 
-def permutation(first, second, seed=0):
+def permutation(first, second):
     """Permutation test of the difference of two mean scores: exact where RESAMPLES relabellings list them all."""
     found = stats.permutation_test(
-        (np.asarray(first, float), np.asarray(second, float)),
+        (np.sort(np.asarray(first, float)), np.sort(np.asarray(second, float))),
         lambda a, b, axis=-1: a.mean(axis=axis) - b.mean(axis=axis),
         n_resamples=RESAMPLES,
-        rng=seed,
+        rng=0,
     )
     return float(found.pvalue)
 
@@ -187,23 +187,22 @@ def holm(p_values):
 
 
 def shares(table, by, success):
-    """Count the runs with `success` in each group of a table of runs: a row a group, with both intervals.
+    """Count the runs with `success` in each group of a table of runs, a row a group.
 
-    Columns: those of `by`, runs, successes, share, low, high (Clopper-Pearson), wilson_low, wilson_high. An empty
-    `success` is not counted: give a run that failed by its own fault, such as one that diverged, a False.
+    Columns: those of `by`, runs, successes, share, low, high (Clopper-Pearson). An empty `success` is not counted: give
+    a run that failed by its own fault, such as one that diverged, a False.
     """
     groups = table.dropna(subset=[success]).astype({success: float}).groupby(by, as_index=False, observed=True)
     rows = groups.agg(runs=(success, "size"), successes=(success, "sum")).astype({"successes": int})
-    exact, score = clopper_pearson(rows.successes, rows.runs), wilson(rows.successes, rows.runs)
-    columns = {"low": exact.low, "high": exact.high, "wilson_low": score.low, "wilson_high": score.high}
-    return rows.assign(share=rows.successes / rows.runs, **columns)
+    exact = clopper_pearson(rows.successes, rows.runs)
+    return rows.assign(share=rows.successes / rows.runs, low=exact.low, high=exact.high)
 
 
-def means(table, by, score, seed=0):
+def means(table, by, score):
     """Average `score` in each group of a table of runs. Columns: those of `by`, runs, mean, low, high (bootstrap)."""
     groups = table.dropna(subset=[score]).groupby(by, observed=True)[score]
     rows = groups.agg(runs="size", mean="mean").reset_index()
-    intervals = [bootstrap(values, seed=seed) for _, values in groups]
+    intervals = [bootstrap(values) for _, values in groups]
     return rows.assign(low=[i.low for i in intervals], high=[i.high for i in intervals])
 
 
@@ -227,19 +226,16 @@ def judge_share(claim, successes, runs):
     return Verdict(decide(claim, interval), float(successes / runs), low, high, int(runs), "Clopper-Pearson")
 
 
-def judge_mean(claim, scores, seed=0):
+def judge_mean(claim, scores):
     """Verdict on a claim about the mean recall: a key of CLAIMS and the share of the facts (0 to 1) of each run."""
     scores = np.asarray(scores, float)
     if len(scores) == 0:
         return Verdict("missing")
     if not ((scores >= 0) & (scores <= 1)).all():
         raise ValueError("scores must be shares between 0 and 1, without NaN")
-    interval, note = bootstrap(scores, seed=seed), ""
+    interval, note = bootstrap(scores), ""
     if len(scores) == 1:
         note = "one run shows no variation: no interval"
-    elif np.ptp(scores) == 0:
-        differing = 100 * clopper_pearson(0, len(scores)).high
-        note = f"all runs score the same: the interval has no width, yet up to {differing:.0f} % of runs could differ"
     verdict = decide(claim, interval)
     return Verdict(verdict, float(scores.mean()), interval.low, interval.high, len(scores), "bootstrap", note)
 
@@ -271,7 +267,7 @@ def joint(verdict, alone, seen):
     failed, learned = alone.high < FAILED, seen.low > LEARNED
     if learned and not failed:
         return verdict
-    reason = "failed alone" if failed else "not shown to have learned the seen items"
+    reason = "failed alone" if failed else "seen sums not learnt"
     return replace(verdict, verdict="uninformative", note=f"{reason}; otherwise {verdict.verdict}")
 
 
@@ -295,3 +291,38 @@ def runs_needed(claim, exceptions=0):
         successes = runs - exceptions if CLAIMS[claim][1] == "above" else exceptions
         if decide(claim, clopper_pearson(successes, runs)) == "replicated":
             return runs
+
+
+def runs_at(claim, share):
+    """About how many runs a claim takes for a verdict if this share of them succeeds; None if over 10,000."""
+    for runs in range(1, 10_001):
+        if decide(claim, clopper_pearson(round(share * runs), runs)) != "unresolved":
+            return runs
+    return None
+
+
+def repeated_looks(claim, looks):
+    """How often a verdict on a share errs when it is asked for at several numbers of runs, and the first answer stands.
+
+    The true share lies at the threshold of the claim, where a verdict to either side is an error; the counts are
+    followed exactly from look to look.
+
+    Parameters
+    ----------
+    claim : a key of CLAIMS with a threshold for a share of runs.
+    looks : numbers of runs, increasing.
+
+    Returns
+    -------
+    The larger of the probabilities of 'replicated' and of 'not replicated'.
+    """
+    share, ended = CLAIMS[claim][0], {"replicated": 0.0, "not replicated": 0.0}
+    still, before = np.ones(1), 0  # probability of each number of successes, given no verdict so far
+    for runs in looks:
+        still = np.convolve(still, stats.binom.pmf(np.arange(runs - before + 1), runs - before, share))
+        before = runs
+        verdicts = [decide(claim, clopper_pearson(successes, runs)) for successes in range(runs + 1)]
+        for verdict in ended:
+            ended[verdict] += still[[v == verdict for v in verdicts]].sum()
+        still[[v in ended for v in verdicts]] = 0
+    return float(max(ended.values()))

@@ -276,18 +276,21 @@ def summarize(run: Run, iteration: np.ndarray, loss: np.ndarray, scores: dict[st
     """Accuracies from the scores (evaluations, prompts) of the prompts, one row an evaluation.
 
     `seen_accuracy` and `facts_accuracy` are shares of the prompts and `held_out_correct` a count, all under greedy
-    decoding and NaN where the task has no such prompts; `score` is the accuracy over all prompts under the published
-    sampling, by which the paper chose its checkpoints. `addition` and `subtraction` are the paper's percentages, of 91
-    prompts each: those with a right-hand 0 are left out, but for 0+0 and 0-0 (arXiv:2506.09099).
+    decoding and NaN where the task has no such prompts. `addition` and `subtraction` are the paper's percentages, of 91
+    prompts each: those with a right-hand 0 are left out, but for 0+0 and 0-0 (arXiv:2506.09099). `score` is the share
+    right of those and of the facts, whose first maximum the paper's code keeps as its checkpoint; in joint training it
+    keeps none that has no sum or no fact right, and such a score is 0 here.
     """
     table = prompt_table(run)
     group, operation = table["group"].to_numpy(), table["operation"].to_numpy()
-    asked = ((table["right"] != 0) | (table["left"] == 0)).to_numpy()
+    asked = ((table["right"] != 0) | (table["left"] == 0)).to_numpy()  # by the paper
+    facts, sums = group == "fact", asked & (group != "fact")
 
     def over(chosen: np.ndarray, what) -> np.ndarray:
         inside = scores["greedy"][:, chosen]
         return what(inside, axis=1).astype(float) if inside.shape[1] else np.full(len(iteration), np.nan)
 
+    kept = np.all([scores["greedy"][:, some].any(1) for some in (facts, sums) if some.any()], axis=0)
     return pd.DataFrame(
         {
             "iteration": iteration,
@@ -297,6 +300,6 @@ def summarize(run: Run, iteration: np.ndarray, loss: np.ndarray, scores: dict[st
             "facts_accuracy": over(group == "fact", np.mean),
             "addition": 100 * over((operation == "+") & asked, np.mean),
             "subtraction": 100 * over((operation == "-") & asked, np.mean),
-            "score": scores["sampled"].mean(1),
+            "score": scores["greedy"][:, facts | sums].mean(1) * kept,
         }
     )

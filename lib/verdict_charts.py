@@ -10,6 +10,7 @@ from lib.charts import (
     _HELD_OUT,
     _PLAIN,
     _RIGHT,
+    _THOUSANDS,
     _WRONG,
     MEASURES,
     PUBLISHED,
@@ -196,3 +197,38 @@ def forest(table: pd.DataFrame, title: str) -> alt.TopLevelMixin:
     panel = alt.layer(limits, spans, marks, data=_data(table)).properties(width=420 // len(groups), height=alt.Step(24))
     header = alt.Header(labelAnchor="start", labels=len(groups) > 1)
     return panel.facet(column=alt.Column("group:N", sort=groups, title=None, header=header), spacing=20)
+
+
+def paper_bands(table: pd.DataFrame) -> alt.TopLevelMixin:
+    """The paper's one run in the range of ours over time: a panel a task and size, switches for variant and measure.
+
+    Parameters
+    ----------
+    table : one row a cell, measure and evaluation: `task`, `variant`, `width`, `measure` (as shown), `iteration`,
+        `low`, `high`, `runs`, `published`. Variants and measures stand in the order of the table.
+    """
+    names = [size_name(w) for w in _widths(table)]
+    variants, measures = list(table["variant"].unique()), list(table["measure"].unique())
+    variant = alt.param(name="variant", value=variants[0], bind=alt.binding_radio(options=variants, name="runs: "))
+    measure = alt.param(name="measure", value=measures[0], bind=alt.binding_radio(options=measures, name="measure: "))
+    keys = ["task", "variant", "size", "measure"]
+    columns = ["iteration", "low", "high", "published"]
+    rows = _named(table).groupby(keys, sort=False).agg({**dict.fromkeys(columns, list), "runs": "max"}).reset_index()
+    x = alt.X("iteration:Q", title="iteration", axis=alt.Axis(labelExpr=_THOUSANDS, tickCount=3, grid=False))
+    y = {f: alt.Y(f"{f}:Q", title=None, scale=alt.Scale(zero=False)) for f in ("low", "published")}
+    base = alt.Chart().encode(x=x)
+    tips = _tips("task", "size", "runs=our runs") + _tips("iteration", number=",")
+    tips += _tips("published=the paper's run", "low=lowest of ours", "high=highest of ours", number=".3~f")
+    band = base.mark_area(opacity=0.35, color=PUBLISHED[56]).encode(y=y["low"], y2="high:Q")
+    line = base.mark_line(strokeWidth=1.2, color=PUBLISHED[14]).encode(y=y["published"])
+    points = base.mark_point(size=30, opacity=0).encode(y=y["published"], tooltip=tips)
+    panel = alt.layer(band, line, points, data=_data(rows)).properties(width=150, height=100)
+    chart = panel.facet(
+        row=alt.Row(
+            "task:N", title=None, sort=list(table["task"].unique()), header=alt.Header(labelAngle=0, labelAlign="left")
+        ),
+        column=alt.Column("size:N", sort=names, title=None),
+        spacing=14,
+    ).resolve_scale(y="independent")
+    chart = chart.transform_filter("datum.variant === variant && datum.measure === measure").transform_flatten(columns)
+    return chart.add_params(variant, measure)

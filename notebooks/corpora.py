@@ -25,8 +25,8 @@ from IPython.display import Markdown
 
 from lib import charts, render
 from lib import store as runs_store
-from lib.experiments import published
 from lib.outcomes import markdown
+from lib.paper import published
 from lib.tasks import CAPITALS, TASKS, make
 
 render.enable()

@@ -24,14 +24,14 @@ settings = settle(globals(), "joint")
 from IPython.display import Markdown
 
 from lib import charts, lab, outcomes, render
-from lib.experiments import published_results
+from lib.paper import results
 from lib.store import Store
 
 render.enable()
 outcome = lab.run(settings.sweep(), settings.store, settings.device)
 runs = outcome.runs
 curves = Store(settings.store).curves(runs)
-paper = published_results().query("variant == 'base' and task == 'joint' and width in @settings.widths")
+paper = results().query("variant == 'base' and task == 'joint' and width in @settings.widths")
 Markdown(outcome.report())
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Joint training: learning curves by size. A diamond is the published number, where the paper's percentages fix it.", "name": "fig-joint"}}

@@ -22,11 +22,12 @@ settings = settle(globals(), "regularization")
 from IPython.display import Markdown
 
 from lib import claims, lab, outcomes, registered, render, report, verdict_charts
-from lib.experiments import LARGE, published, published_results
+from lib.paper import LARGE, published, results
 
 render.enable()
-outcome = lab.gather(settings)
-runs = outcome.runs[outcome.runs["variant"].isin(["base", "wd"])]
+runs = lab.gather(settings).runs
+runs = runs if settings.seeds else claims.due(runs)
+runs = runs[runs["variant"].isin(["base", "wd"])]
 paired = registered.paired(runs)
 Markdown(report.provisional(runs))
 
@@ -48,7 +49,7 @@ Markdown(outcomes.markdown(registered.shown_pairs(paired)) if len(paired) else "
 # verdicts come out the same:
 
 # %% tags=["hide-input"]
-judged = claims.judge(runs, published_results())
+judged = claims.judge(runs, results())
 Markdown(outcomes.markdown(report.shown(judged[judged["variant"] == "wd"])))
 
 # %% [markdown]

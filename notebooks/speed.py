@@ -23,8 +23,9 @@ import pandas as pd
 from IPython.display import Markdown
 
 from lib import charts, outcomes, render
-from lib.experiments import published, size_name
+from lib.paper import published
 from lib.settings import ROOT
+from lib.words import size_name
 
 render.enable()
 speed = pd.read_parquet(ROOT / "results" / "speed.parquet")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import vl_convert
 
-from lib import charts, verdict_charts
+from lib import charts, verdict_charts, words
 
 WIDTHS, ITERATIONS = (14, 28, 56, 384), range(0, 30001, 250)
 VEGA_LITE = "_".join(alt.VEGALITE_VERSION.split(".")[:2])
@@ -180,7 +180,7 @@ def test_colours_of_sizes_are_fixed_and_readable() -> None:
         light = luminance(charts.size_colour(width))
         assert 1.05 / (light + 0.05) > 2.95  # against white
         assert (light + 0.05) / (luminance("#14181e") + 0.05) > 2.95
-    assert [charts.size_name(w) for w in (14, 20, 384)] == ["n14", "n20", "MLT"]
+    assert [words.size_name(w) for w in (14, 20, 384)] == ["n14", "n20", "MLT"]
     colours = charts._marks([10, 14, 384], "colour")
     assert colours[1:] == [charts.PUBLISHED[14], charts.PUBLISHED[384]]
     assert len(set(colours)) == 3

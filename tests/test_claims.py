@@ -1,14 +1,15 @@
 """Verdicts and tables from small made-up runs whose counts are known."""
 
 import itertools
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from lib import claims, experiments, points, registered, report, stats
-from lib.experiments import published_results
-from lib.store import Store
+from lib import claims, experiments, measures, paper, points, registered, report, stats, words
+from lib.store import Store, summarize
 from lib.training import Run
 
 
@@ -39,7 +40,7 @@ def verdicts(judged, variant="base"):
 
 
 def test_verdicts_follow_the_registered_rules():
-    found = verdicts(claims.judge(runs(), published_results()))
+    found = verdicts(claims.judge(runs(), paper.results()))
     assert found[("C1", "arithmetic", 14)] == "unresolved"  # 20 of 40
     assert found[("C2", "facts", 14)] == "replicated"
     assert found[("C3", "facts", 56)] == "replicated"
@@ -60,7 +61,7 @@ def test_verdicts_follow_the_registered_rules():
 )
 def test_verdicts_change_with_the_counts(n14, n56, of, small, large):
     for variant in ("base", "wd"):
-        found = verdicts(claims.judge(runs(n14, n56, of), published_results()), variant)
+        found = verdicts(claims.judge(runs(n14, n56, of), paper.results()), variant)
         assert (found[("C1", "arithmetic", 14)], found[("C4", "arithmetic", 56)]) == (small, large)
 
 
@@ -73,45 +74,120 @@ def test_the_primary_family_has_twelve_members_and_missing_ones_count():
     least = gaps["p"].min()
     assert gaps.loc[gaps["p"] == least, "adjusted"].iloc[0] == pytest.approx(12 * least)
     text = report.differences(gaps)
-    assert "n14 extrapolates more often than n56 (by 90 points, " in text and "n28 recalls more than n14 (by 94" in text
+    assert "n14 extrapolates more often than n56 (90 points, " in text and "n28 recalls more than n14 (94" in text
     assert report.differences(claims.trade_offs(runs(n14=0, n56=0, of=3)).query("task == 'arithmetic'")) == ""
     recall = gaps[(gaps["task"] == "facts") & (gaps["width"] == 28)].iloc[0]
     assert recall["estimate"] == pytest.approx(0.94) and recall["verdict"] == "replicated"
 
 
-def test_the_verdict_table_has_every_claim_and_the_worst_of_its_verdicts():
+def test_the_table_of_findings_has_what_was_run_and_the_record_has_the_rest():
     data = runs(n56=20)
-    table = report.claim_table(claims.judge(data, published_results()), claims.trade_offs(data))
+    judged, gaps = claims.judge(data, paper.results()), claims.trade_offs(data)
+    table = report.findings(judged, gaps)
     text = "\n".join(table["claim"])
-    assert all(f">{claim}</a>" in text for claim in report.WORDS if claim != "C8")
-    heads = {row.split(">")[1][:2]: row for row in table["claim"] if "</a>" in row}
-    assert "not replicated" in heads["C4"]  # although MLT is missing
-    assert "missing" in heads["C3"]
-    empty = report.claim_table(claims.judge(data.head(0), published_results()), claims.trade_offs(data.head(0)))
-    assert set(empty["verdict"]) == {"·\u00a0missing"} and len(empty) == len(table)
+    assert all(f">{claim}</a>" in text for claim in report.WORDS if claim != "C8") and "MLT" not in " ".join(
+        table["size"]
+    )
+    assert not table["verdict"].str.contains("missing").any()
+    c1 = table.iloc[0]
+    assert (c1["ours"], c1["its one run"], c1["runs"]) == ("20\u00a0of\u00a040", "4\u00a0of\u00a04\u00a0sums", "40")
+    joint = table[table["claim"].str.contains(">C6<")].iloc[0]
+    assert "seen sums not learnt" in joint["verdict"] and "otherwise replicated" in joint["verdict"]  # 0 of 40
+    record = report.record(judged, gaps).set_index("claim")
+    assert record.loc["C4"].str[2:].tolist() == ["not replicated", "not replicated", "T"]  # although MLT is missing
+    assert record.loc["C3"].tolist() == ["·\u00a0missing", "✓\u00a0replicated", "MLT"]
+    assert record.loc["C8", "of what was run"] == "–"
+    sentence = report.not_run(judged, gaps)
+    assert words.MLT in sentence and "What C3, C4, C6, C7 and C9 say" in sentence
+    nothing = claims.judge(data.head(0), paper.results()), claims.trade_offs(data.head(0))
+    assert report.findings(*nothing).to_dict("list") == {"claim": ["no run yet"]}
+    assert set(report.record(*nothing)["of what was run"]) == {"–"}
 
 
 def test_the_summary_says_each_cell_once():
     data = runs(n14=40, n56=20)
-    judged = claims.judge(data, published_results())
-    stands, fails, is_open = report.summary(judged).splitlines()
-    assert "n14 extrapolates (C1: 40 of 40 runs)" in stands and "C1" not in fails + is_open
-    assert "n56 does not extrapolate (C4: 20 of 40 runs)" in fails
-    assert "MLT does not extrapolate (C4)" in is_open
+    lines = report.summary(claims.judge(data, paper.results())).splitlines()
+    stands, fails, untold = lines
+    assert "n14 extrapolates (C1: 40 of 40 runs, 91 to 100 %)" in stands and "C1" not in fails + untold
+    assert "n56 does not extrapolate (C4: 20 of 40 runs, 34 to 66 %)" in fails
+    assert "n14 does not extrapolate after joint training" in untold and "MLT" not in "".join(lines)
+
+
+def test_what_an_open_share_does_say():
+    text = report.undecided(claims.judge(runs(n14=23), paper.results()))
+    assert text.startswith("The share of n14 runs with all four held-out sums right lies between 41 and 73 %")
+    assert "that every run has them is ruled out; that none has them is ruled out" in text
+    assert f"a verdict takes about {stats.runs_at('extrapolates', 23 / 40)} runs" in text
+    assert report.undecided(claims.judge(runs(n14=40), paper.results())) == ""
+
+
+def test_an_interval_without_width_says_what_it_hides():
+    assert words.mean_span(1.0, 1.0, 6) == "all 6 alike; up to 46 % could differ"  # 1 - 0.025^(1/6)
+    assert words.mean_span(0.94, 0.98, 6) == "94 to 98 %" and words.mean_span(np.nan, np.nan, 1) == "–"
 
 
 def test_cells_are_counted_against_the_protocol():
     data = runs(of=20)
     text = report.provisional(data)
-    assert (
-        text.startswith("18 of the protocol's 24 cells")
-        and "No run yet: arithmetic (MLT), joint (MLT), facts (MLT)." in text
-    )
-    assert "Provisional" not in text
-    few = "Provisional are the verdicts on arithmetic (n14 3 of 20, n28 3 of 20, n56 3 of 20), joint (n14 3 of 8"
+    assert text.startswith("18 of the protocol's 28 cells") and text.endswith("No run yet: MLT.")
+    few = "Short of it are: arithmetic n14 base (3 of 20), arithmetic n28 base (3 of 20)"
     assert few in report.provisional(runs(0, 0, 3))
-    table = report.counts(data).set_index(["task", "size"])
-    assert table.loc[("joint", "n28"), ["base", "wd", "one order", "least"]].tolist() == ["20", "20", "–", "8"]
+    table = report.counts(data, data.tail(2)).set_index(["task", "size"])
+    assert table.loc[("joint", "n28"), ["base", "wd", "one order", "judged at"]].tolist() == ["20", "20", "–", "8, 20"]
+    assert table.loc[("facts", "n56"), "wd"] == "12 (+2)"
+
+
+# Which runs are judged, and their order
+
+
+def made(data, start="2026-11-24T00:00:00Z"):
+    """The runs with times, one after another in the order of the table, ten seconds each with a second between."""
+    ends = pd.Timestamp(start) + pd.to_timedelta(11 * np.arange(len(data)), unit="s")
+    return data.assign(finished=ends.astype(str), seconds=10.0)
+
+
+def registered_runs(sums=20, joint=8, facts=6):
+    cells = itertools.product(("base", "wd"), (14, 28, 56))
+    parts = []
+    for variant, width in cells:
+        parts += [cell("arithmetic", width, variant, [4] * sums), cell("joint", width, variant, [0] * joint)]
+        parts.append(cell("facts", width, variant, facts=[0.5] * facts))
+    order = pd.concat(parts)
+    return order.assign(place=order["task"].map(claims.TASKS.index)).sort_values(["place", "seed"], kind="stable")
+
+
+def test_runs_are_judged_at_the_registered_numbers_only():
+    due = claims.due(made(registered_runs(sums=33, joint=8, facts=4)))
+    seeds = due.groupby(["task", "width", "variant"]).size().groupby("task").agg(["min", "max"])
+    assert seeds.loc["arithmetic"].tolist() == [20, 20]  # the next look is at 40
+    assert seeds.loc["joint"].tolist() == [8, 8]
+    assert seeds.loc["facts"].tolist() == [4, 4]  # before the first look all count
+    missing = made(registered_runs(sums=40)).query("not (task == 'arithmetic' and width == 56 and seed == 39)")
+    assert claims.due(missing).query("task == 'arithmetic'")["seed"].max() == 19
+
+
+def test_runs_begun_before_the_registration_are_left_out():
+    data = made(registered_runs(), start=str(claims.REGISTERED + pd.Timedelta("9s")))
+    due = claims.due(data)
+    assert len(due) == len(data) - 1 and data.iloc[0]["run"] not in set(due["run"])
+
+
+def test_the_order_of_the_runs_is_compared_with_the_registered_one():
+    data = registered_runs(sums=3, joint=2, facts=1)
+    assert claims.deviations(made(data)).empty
+    late = data[(data["task"] == "arithmetic") & (data["seed"] == 2)]
+    found = claims.deviations(made(pd.concat([data.drop(late.index[0:0]), late]).drop_duplicates("run", keep="last")))
+    assert found.to_dict("list") == {
+        "made": ["facts", "joint"], "seeds": ["0", "0 to 1"], "before": ["arithmetic"] * 2, "their_seeds": ["2", "2"],
+    }  # fmt: skip
+    assert claims.ranges(pd.Series([3, 0, 1, 7, 8, 9])) == "0 to 1, 3, 7 to 9"
+
+
+def test_verdicts_that_change_are_listed():
+    now, then = (claims.judge(runs(n14, 0, of), paper.results()) for n14, of in ((40, 40), (10, 20)))
+    changed = report.changed(now, then).query("variant == 'base'").set_index("claim")
+    assert changed.loc["C1", ["verdict then", "verdict now"]].tolist() == ["unresolved", "replicated"]
+    assert changed.loc["C4", ["ours then", "ours now"]].tolist() == ["0 of 20", "0 of 40"]
 
 
 def test_the_trend_is_that_of_the_counts():
@@ -122,7 +198,7 @@ def test_the_trend_is_that_of_the_counts():
 
 
 def test_tiny_p_values_are_not_told_apart():
-    assert [report.p_value(p) for p in (1.0, 0.0123, 1e-4, 9.9e-5, 0.0)] == ["1", "0.012", "0.0001", *["<0.0001"] * 2]
+    assert [words.p_value(p) for p in (1.0, 0.0123, 1e-4, 9.9e-5, 0.0)] == ["1", "0.012", "0.0001", *["<0.0001"] * 2]
 
 
 # Tables of outcomes
@@ -141,7 +217,7 @@ def test_rules_of_reporting_are_counted_apart():
     data = runs(n14=10, of=20)
     table = registered.cells(curves(data)).set_index(["task", "size", "variant"])
     row = table.loc[("arithmetic", "n14", "base")]
-    assert (row["final"][:8], row["best checkpoint"][:8], row["lowest loss"][:8]) == (
+    assert (row["final"][:8], row["paper's checkpoint"][:8], row["lowest loss"][:8]) == (
         "10 of 20",
         "20 of 20",
         "10 of 20",
@@ -151,7 +227,7 @@ def test_rules_of_reporting_are_counted_apart():
     assert len(strips) == 3 * len(data)
     one = strips[(strips["task"] == "arithmetic") & (strips["width"] == 14) & (strips["rule"] == "final")]
     assert one.groupby("variant")["success"].sum().to_dict() == {"base": 10, "wd": 10}
-    assert one[["low", "high"]].iloc[0].tolist() == pytest.approx(stats.wilson(10, 20))
+    assert one[["low", "high"]].iloc[0].tolist() == pytest.approx(stats.clopper_pearson(10, 20))
 
 
 def test_pairs_are_by_seed():
@@ -167,9 +243,11 @@ def test_pairs_are_by_seed():
 def test_published_numbers_are_rounded():
     """97.8 is 89 of 91: a run of ours with 97.802 is the same."""
     data = curves(cell("arithmetic", 56, "base", [0] * 5)).assign(addition=100 * 89 / 91, subtraction=50.0)
-    table = registered.compared(data, published_results()).set_index("measure")
-    assert table.loc["addition (%)", "inside"] == "yes" and table.loc["subtraction (%)", "inside"] == "**no**"
-    assert table.loc["final loss", "inside"] == "**no**"  # ours is 0.5 in each run
+    table = registered.compared(data, paper.results()).set_index("measure")
+    assert table.loc["addition", "inside"] and not table.loc["subtraction", "inside"]
+    assert not table.loc["loss", "inside"]  # ours is 0.5 in each run
+    shown = registered.shown_comparison(table.reset_index()).set_index("measure")
+    assert shown.loc["addition (%)", "inside"] == "yes" and shown.loc["final loss", "inside"] == "**no**"
 
 
 def test_spans_of_held_out_sums():
@@ -234,7 +312,89 @@ def test_the_papers_accuracies_count_91_prompts():
     assert len(asked) == 91
     right = {"0+0", "3+0", "1+1", "2+2"}
     greedy = np.array([[name in right for name in names]])
-    from lib.store import summarize
-
     row = summarize(run, np.array([0]), np.array([1.0]), {"greedy": greedy, "sampled": greedy * 1.0}).iloc[0]
     assert row["addition"] == pytest.approx(100 * 3 / 91) and row["subtraction"] == 0
+    assert row["score"] == pytest.approx(3 / 182)
+
+
+def test_a_joint_checkpoint_needs_a_sum_and_a_fact():
+    run = Run("joint", 14, 0)
+    names = [p.name for p in run.corpus.prompts]
+    greedy = np.array([[name in right for name in names] for right in ({"France"}, {"1+1"}, {"France", "1+1"})])
+    scores = {"greedy": greedy, "sampled": greedy * 1.0}
+    found = summarize(run, np.arange(3), np.ones(3), scores)["score"]
+    assert found.tolist() == pytest.approx([0, 0, 2 / 232])
+
+
+# The paper's numbers
+
+
+def test_the_papers_numbers():
+    table = paper.results().set_index(["task", "width", "variant"])
+    assert len(table) == 24 and table["loss"].notna().all()
+    sums = table.loc[("arithmetic", 14, "base")]
+    assert (sums["addition"], sums["held_out_correct"], sums["seen_accuracy"]) == (100, 4, 1)
+    assert sums["loss"] == pytest.approx(0.746, abs=5e-4)
+    assert table.loc[("arithmetic", 56, "wd"), "held_out_correct"] == 0  # 97.8 %, the ceiling without the held-out pair
+    assert table.loc[("joint", 28, "wd"), ["addition", "subtraction", "facts"]].tolist() == [96.3, 87.8, 90]
+    assert np.isnan(table.loc[("joint", 28, "base"), "held_out_correct"])  # 94.5 % could miss any five
+    assert table.loc[("facts", 14, "base"), "loss"] == pytest.approx(0.7240, abs=5e-4)
+    curves = paper.curves()
+    assert (curves.groupby(["task", "width", "variant"]).size() == 121).all()
+    # at most what it reports, for it reports its best checkpoint, scored anew by ten samples a prompt
+    best = curves.groupby(["task", "width", "variant"])[["addition", "subtraction"]].max().loc["arithmetic"]
+    assert ((best - table.loc["arithmetic", ["addition", "subtraction"]]).abs() < 2.5).all(axis=None)
+
+
+def test_the_papers_run_is_compared_with_the_range_of_ours():
+    ours = curves(cell("arithmetic", 56, "base", [0] * 3)).assign(
+        facts_accuracy=np.nan, loss=[0.9] * 3 + [0.5, 0.6, 0.7]
+    )
+    theirs = paper.curves().query("task == 'arithmetic' and width == 56 and variant == 'base'")
+    table = registered.bands(ours, theirs).query("measure == 'loss'").set_index("iteration")
+    assert table.loc[500, ["low", "high", "runs"]].tolist() == [0.5, 0.7, 3]
+    outside = not 0.5 <= theirs.set_index("iteration").loc[500, "loss"] <= 0.7
+    assert table.loc[500, "outside"] == outside
+
+
+# Effects and other ways to count
+
+
+def test_effects_and_sensitivity():
+    data = cell("arithmetic", 14, "base", [4, 3, 3, 1])
+    rows = [
+        (run, 14, name, i < n)
+        for run, n in zip(data["run"], (4, 3, 3, 1), strict=True)
+        for i, name in enumerate(registered.HELD_OUT)
+    ]
+    items = pd.DataFrame(rows, columns=["run", "width", "prompt", "greedy"])
+    row = measures.effects(data, items).iloc[0]
+    assert row[["correct", "all_four", "but_one", *registered.HELD_OUT]].tolist() == [2.75, 1, 3, 4, 3, 3, 1]
+    assert (row["correct_low"], row["correct_high"]) == stats.bootstrap([4, 3, 3, 1])
+    facts = cell("facts", 14, "base", facts=[0.5, 1.0]).assign(seen_accuracy=np.nan)
+    both = pd.concat([data, facts], ignore_index=True)
+    asked = pd.DataFrame(
+        [(run, name, run == facts["run"].iloc[1]) for run in facts["run"] for name in ("France", "Japan")]
+        + [(run, "USA", True) for run in facts["run"]], columns=["run", "prompt", "greedy"],
+    )  # fmt: skip
+    table = measures.sensitivity(both, curves(both), asked).set_index(["task", "way"])
+    assert table.loc[("arithmetic", "registered"), "successes"] == 1
+    assert table.loc[("arithmetic", "one missed sum allowed"), "successes"] == 3
+    assert table.loc[("arithmetic", "paper's checkpoint"), "successes"] == 3  # one more right at the better score
+    assert table.loc[("facts", "USA and UK left out"), "mean"] == 0.5
+
+
+# The registration
+
+
+def test_the_registered_text_stands_as_it_was_committed():
+    """Above its line the page is, word for word, what the commit of the registration has; notes stand below."""
+    found = subprocess.run(["git", "show", f"{claims.PROTOCOL}:book/protocol.md"], capture_output=True, text=True)
+    if found.returncode:
+        pytest.skip("this checkout has not the commit of the registration")
+    when = subprocess.run(["git", "show", "-s", "--format=%cI", claims.PROTOCOL], capture_output=True, text=True).stdout
+    assert pd.Timestamp(when.strip()) == claims.REGISTERED
+    page = Path("book/protocol.md").read_text()
+    registered_text, _, notes = page.partition("\n---\n")
+    assert registered_text.strip() == found.stdout.strip()
+    assert notes.lstrip().startswith("## Notes, added after the registration")

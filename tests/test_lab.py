@@ -514,18 +514,6 @@ def test_the_replication():
     assert set(first["task"]) == {"arithmetic"} and first["seed"].max() == 19
 
 
-def test_published_results():
-    table = experiments.published_results().set_index(["task", "width", "variant"])
-    n14 = table.loc[("arithmetic", 14, "base")]
-    assert (n14["addition"], n14["subtraction"], n14["held_out_correct"], n14["seen_accuracy"]) == (100, 100, 4, 1)
-    n28 = table.loc[("arithmetic", 28, "base")]
-    assert (n28["addition"], n28["held_out_correct"], n28["seen_accuracy"]) == (97.8, 0, 1)
-    joint = table.loc[("joint", 28, "wd")]
-    assert (joint["addition"], joint["subtraction"], joint["facts_accuracy"]) == (96.3, 87.8, 0.9)
-    assert np.isnan(joint["held_out_correct"]) and np.isnan(joint["seen_accuracy"])
-    assert table.loc[("facts", 14, "base"), "facts_accuracy"] == pytest.approx(0.082)
-
-
 def test_chapters_on_the_registered_replication_show_what_there_is(inline, tmp_path):
     """Nothing is trained for them, unless a number of seeds is asked for."""
     small = {

@@ -1,0 +1,113 @@
+"""Measures: which evaluation of a run is reported, what counts as success, and how often sizes succeed.
+
+Notable features:
+- three rules choose the evaluation that is reported: the final iteration (primary), the checkpoint that the paper's
+  rule would have kept, and the one with the lowest training loss;
+- the unit is the run: shares and means are over runs.
+"""
+
+import pandas as pd
+
+from lib import stats
+from lib.words import VARIANTS
+
+RULES = ("final", "paper's checkpoint", "lowest loss")
+RECALLED = stats.CLAIMS["recalls"][0]  # of the facts
+CELL = ["task", "variant", "width"]
+
+
+def reported(curves: pd.DataFrame, rule: str) -> pd.DataFrame:
+    """The evaluation that a rule chooses from each run's curve (`Store.curves`), the first of equal ones."""
+    ordered = curves.sort_values(["run", "iteration"])
+    if rule == "final":
+        chosen = ordered.groupby("run")["iteration"].idxmax()
+    elif rule == "paper's checkpoint":
+        chosen = ordered.groupby("run")["score"].idxmax()
+    elif rule == "lowest loss":
+        chosen = ordered.groupby("run")["loss"].idxmin()
+    else:
+        raise ValueError(f"rule is {rule!r}, but it must be one of {', '.join(RULES)}")
+    return ordered.loc[chosen].assign(rule=rule).reset_index(drop=True)
+
+
+def succeeded(table: pd.DataFrame, missed: int = 0) -> pd.Series:
+    """Whether a run has all four held-out sums right, or all but `missed`; on the facts, whether it recalls 95 %."""
+    sums = table["held_out_correct"] >= 4 - missed
+    return sums | ((table["task"] == "facts") & (table["facts_accuracy"] >= RECALLED))
+
+
+def over_time(curves: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """How often runs have all held-out sums right on the way, a row a group.
+
+    Columns: those of `by`, runs; ever and end, the runs right at some evaluation and at the last; share, of a run's
+    evaluations, the mean over runs.
+    """
+    rows = []
+    for key, cell in curves.dropna(subset=["held_out_correct"]).groupby(by, sort=False):
+        right = cell.assign(right=succeeded).sort_values("iteration").groupby("run")["right"]
+        row = {**dict(zip(by, key, strict=True)), "runs": right.ngroups, "ever": int(right.any().sum())}
+        rows.append(row | {"end": int(right.last().sum()), "share": right.mean().mean()})
+    return pd.DataFrame(rows, columns=[*by, "runs", "ever", "end", "share"])
+
+
+def effects(runs: pd.DataFrame, sums: pd.DataFrame) -> pd.DataFrame:
+    """What each size does at the last iteration, before any rule judges it: a row a task, variant and width.
+
+    Columns: task, variant, width, runs; correct, correct_low and correct_high, the mean number of held-out sums right
+    and its bootstrap interval; each held-out sum by its name, the runs that answer it; all_four and but_one, the runs
+    with all four right and with at least three; recall, recall_low and recall_high, the mean share of the facts.
+
+    Parameters
+    ----------
+    runs : finished runs with the column `variant` (`Store.runs`).
+    sums : `Store.items` of the held-out sums at the last iteration.
+    """
+    rows = []
+    each = sums.groupby(["run", "prompt"])["greedy"].first().unstack() if len(sums) else pd.DataFrame()
+    for key, cell in runs.groupby(CELL, sort=False):
+        row = {**dict(zip(CELL, key, strict=True)), "runs": len(cell)}
+        for name, measure in (("correct", "held_out_correct"), ("recall", "facts_accuracy")):
+            values = cell[measure].dropna()
+            low, high = stats.bootstrap(values) if len(values) else (float("nan"),) * 2
+            row |= {name: values.mean(), f"{name}_low": low, f"{name}_high": high}
+        if cell["held_out_correct"].notna().any():
+            row |= {"all_four": int(succeeded(cell).sum()), "but_one": int(succeeded(cell, missed=1).sum())}
+            row |= each.reindex(cell["run"]).sum().to_dict()
+        rows.append(row)
+    return _ordered(pd.DataFrame(rows))
+
+
+def _ordered(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows in the order in which variants are shown, sizes from small to large."""
+    place = table["variant"].map(list(VARIANTS).index)
+    return table.assign(place=place).sort_values(["place", "width"], kind="stable").drop(columns="place")
+
+
+def sensitivity(runs: pd.DataFrame, curves: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
+    """Other ways to count the same runs, beside the registered one: a row a way, variant and width.
+
+    Columns: task, variant, width, way, runs, and for the sums successes, for the facts mean, low and high (bootstrap).
+
+    Parameters
+    ----------
+    runs, curves : of the sums and of the facts alone (`Store.runs`, `Store.curves`), with the column `variant`.
+    facts : `Store.items` of the facts at the last iteration.
+    """
+    rows = []
+    ways = {"registered": (runs, 0), "one missed sum allowed": (runs, 1)}
+    ways |= {rule: (reported(curves, rule), 0) for rule in RULES[1:]}
+    for way, (table, missed) in ways.items():
+        for key, cell in table[table["task"] == "arithmetic"].groupby(CELL, sort=False):
+            row = {**dict(zip(CELL, key, strict=True)), "way": way, "runs": len(cell)}
+            rows.append(row | {"successes": int(succeeded(cell, missed).sum())})
+    asked = facts[~facts["prompt"].isin(["USA", "UK"])].groupby("run")["greedy"].mean() if len(facts) else pd.Series()
+    ways = {"registered": (runs, runs["facts_accuracy"])}
+    ways |= {"USA and UK left out": (runs, runs["run"].map(asked))}
+    for rule in RULES[1:]:
+        table = reported(curves, rule)
+        ways[rule] = (table, table["facts_accuracy"])
+    for way, (table, values) in ways.items():
+        recalled = table.assign(value=pd.to_numeric(values))[table["task"] == "facts"]
+        found = stats.means(recalled, CELL, "value")
+        rows += found.assign(way=way).to_dict("records")
+    return _ordered(pd.DataFrame(rows, columns=[*CELL, "way", "runs", "successes", "mean", "low", "high"]))
