@@ -1,5 +1,7 @@
 """The registered replication in tables: runs and curves with a column `variant`, cell by cell and pair by pair."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -126,7 +128,7 @@ def shown_comparison(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def bands(curves: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+def bands(curves: pd.DataFrame, published: pd.DataFrame, measures: Iterable[str]) -> pd.DataFrame:
     """The range of our runs over time and the paper's run in it: a row a cell, measure and evaluation of the paper's.
 
     Columns: task, variant, width, measure, iteration, low, high (the range of our runs), runs, published, outside.
@@ -135,34 +137,17 @@ def bands(curves: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     ----------
     curves : `Store.curves`, with the column `variant`.
     published : `paper.curves`.
+    measures : columns of `published`.
     """
-    ours = curves.assign(facts=100 * curves["facts_accuracy"])
+    ours = curves.assign(facts=100 * curves["facts_accuracy"], score=100 * curves["score"])
     keys = ["task", "variant", "width", "iteration"]
     parts = []
-    for measure in COMPARED:
+    for measure in measures:
         cells = ours.dropna(subset=[measure]).groupby(keys)[measure].agg(low="min", high="max", runs="size")
         part = cells.join(published.set_index(keys)[measure].rename("published"), how="inner").dropna()
         parts.append(part.reset_index().assign(measure=measure))
     found = pd.concat(parts, ignore_index=True)
     return found.assign(outside=(found["published"] < found["low"]) | (found["published"] > found["high"]))
-
-
-def outside(table: pd.DataFrame) -> pd.DataFrame:
-    """How often the paper's run lies outside the range of ours, for people (from `bands`): a row a cell and measure.
-
-    Cells in which it always lies inside are left out.
-    """
-    rows = []
-    for (task, variant, width, measure), cell in table.groupby(["task", "variant", "width", "measure"], sort=False):
-        out = cell[cell["outside"]]
-        if len(out):
-            row = {"task": task, "variant": variant, "size": size_name(width), "measure": COMPARED[measure]}
-            row |= {"our runs": cell["runs"].max(), "evaluations outside": f"{len(out)} of {len(cell)}"}
-            row["first and last"] = f"{out['iteration'].min():,} and {out['iteration'].max():,}"
-            last, digits = cell.iloc[-1], 3 if measure == "loss" else 1
-            row["at the end, ours"] = words.span(last["low"], last["high"], 1, "", digits)
-            rows.append(row | {"published": f"{last['published']:.{digits}f}"})
-    return pd.DataFrame(rows)
 
 
 def orders(runs: pd.DataFrame) -> pd.DataFrame:

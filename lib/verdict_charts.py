@@ -215,7 +215,7 @@ def paper_bands(table: pd.DataFrame) -> alt.TopLevelMixin:
     columns = ["iteration", "low", "high", "published"]
     rows = _named(table).groupby(keys, sort=False).agg({**dict.fromkeys(columns, list), "runs": "max"}).reset_index()
     x = alt.X("iteration:Q", title="iteration", axis=alt.Axis(labelExpr=_THOUSANDS, tickCount=3, grid=False))
-    y = {f: alt.Y(f"{f}:Q", title=None, scale=alt.Scale(zero=False)) for f in ("low", "published")}
+    y = {f: alt.Y(f"{f}:Q", title=None, scale=alt.Scale(zero=False, nice=False)) for f in ("low", "published")}
     base = alt.Chart().encode(x=x)
     tips = _tips("task", "size", "runs=our runs") + _tips("iteration", number=",")
     tips += _tips("published=the paper's run", "low=lowest of ours", "high=highest of ours", number=".3~f")

@@ -25,6 +25,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from lib import claims, lab, outcomes, paper, points, registered, render, report, verdict_charts, words
+from lib.measures import CELL
 from lib.store import Store
 
 render.enable()
@@ -96,19 +97,20 @@ if len(table):
     text += f":\n\n{outcomes.markdown(registered.shown_comparison(misfits))}" if len(misfits) else "."
 Markdown(text)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The paper's one run (line) in the range of ours (band) over time. Switch between the runs as published and those with weight decay, and between measures.", "name": "fig-bands"}}
-bands = registered.bands(curves, paper.curves()) if len(curves) else curves
-if len(bands):
-    shown = bands[bands["variant"].isin(["base", "wd"])].replace({"measure": registered.COMPARED})
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The paper's one run (line) in the range of ours (band) over time. From iteration 1,000 on. Switch between the runs as published and those with weight decay, and between the training loss and the answers right.", "name": "fig-bands"}}
+if len(curves):
+    titles = {"loss": "training loss (nats per character)", "score": "right of all that the paper asks (%)"}
+    shown = registered.bands(curves[curves["iteration"] >= 1_000], paper.curves(), titles).replace({"measure": titles})
     render.figure(verdict_charts.paper_bands(shown), shown, "bands", runs[runs["variant"] != "one order"])
 
 # %% tags=["hide-input"]
 text = ""
-if len(bands):
+if len(curves):
+    bands = registered.bands(curves, paper.curves(), registered.COMPARED)
     often = bands.groupby(["task", "variant", "width", "measure"], sort=False)["outside"].agg(["sum", "size"]).reset_index()
     often = often[often["sum"] > often["size"] / 2]
     cells = [f"{r.task} {words.size_name(r.width)} {r.variant}, {registered.COMPARED[r.measure]}, at {r.sum} of {r.size}" for r in often.itertuples()]
-    text = f"At more than half of the evaluations the paper's run lies outside the range of ours in {len(cells)} of the panels: {'; '.join(cells)}." if cells else ""
+    text = f"At more than half of the evaluations the paper's run lies outside the range of ours in {len(cells)} of {len(bands.groupby([*CELL, 'measure']))} curves: {'; '.join(cells)}." if cells else ""
 Markdown(text)
 
 # %% [markdown]

@@ -351,7 +351,7 @@ def test_the_papers_run_is_compared_with_the_range_of_ours():
         facts_accuracy=np.nan, loss=[0.9] * 3 + [0.5, 0.6, 0.7]
     )
     theirs = paper.curves().query("task == 'arithmetic' and width == 56 and variant == 'base'")
-    table = registered.bands(ours, theirs).query("measure == 'loss'").set_index("iteration")
+    table = registered.bands(ours, theirs, ["loss"]).set_index("iteration")
     assert table.loc[500, ["low", "high", "runs"]].tolist() == [0.5, 0.7, 3]
     outside = not 0.5 <= theirs.set_index("iteration").loc[500, "loss"] <= 0.7
     assert table.loc[500, "outside"] == outside
