@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from lib.run import Run
 from lib.store import FACTORS
 from lib.tasks import TASKS
-from lib.training import Run
 
 LARGE = 384  # the width of MLT, the paper's largest model
 SIZES = (14, 28, 56, LARGE)

@@ -8,8 +8,8 @@ import pytest
 
 from lib import claims, experiments, points, registered, report, stats
 from lib.experiments import published_results
+from lib.run import Run
 from lib.store import Store
-from lib.training import Run
 
 
 def cell(task, width, variant, held_out=(), facts=(), seen=1.0):
