@@ -155,7 +155,7 @@ def test_a_time_budget_stops_cleanly_and_the_same_call_goes_on(inline, monkeypat
         patch.setattr(lab, "time", clock := Clock())
         patch.setattr(workers, "time", clock)
         while True:
-            outcome = lab.run(sweep, parts, time_budget=6)
+            outcome = lab.run(sweep, parts, time_budget=10)
             rounds += 1
             assert len(outcome.runs) + len(outcome.missing) == 2
             begun = {path.stem for path in (tmp_path / "parts" / "checkpoints").iterdir()}
