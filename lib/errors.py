@@ -7,7 +7,7 @@ BOUNDS = {  # of every whole number that a person may give: the least and the mo
     "widths": (1, 10_000),
     "seed": (0, 2**32 - 1),
     "line_order": (0, 2**32 - 1),
-    "seeds": (1, 10_000),
+    "seeds": (1, 1_000),
     "iterations": (1, 10_000_000),
     "layers": (1, 1_000),
     "heads": (1, 1_000),

@@ -21,6 +21,7 @@ from lib.store import OUTCOMES, Store
 
 CPU_HOURS = 12  # a run that a CPU core would need longer for is left to a GPU
 FLOPS_A_SECOND = 4e10  # of one CPU core, roughly; only the estimates above and the bar's shares rest on it
+TRAINED_ON = ("processor", "device", "engine", "torch")
 ROUNDING = 1e-5  # between the losses of two runs that differ by rounding alone
 
 
@@ -135,7 +136,7 @@ def gather(settings: Settings) -> Outcome:
 
 def rerun(store: Store, run_id: str, device: str) -> str:
     """Trains a stored run once more, beside the store, and says in a sentence or two whether it came out the same."""
-    config = store.config(run_id)
+    config = store.stored(run_id).run
     sweep = experiments.table([config])
     with tempfile.TemporaryDirectory() as folder:
         run(sweep, folder, device)
@@ -146,7 +147,7 @@ def rerun(store: Store, run_id: str, device: str) -> str:
         curves = [s.curves(sweep)[["loss", "score"]] for s in (store, again)]
         answers = [s.items(sweep)["greedy"] for s in (store, again)]
     apart = (curves[0]["loss"] - curves[1]["loss"]).abs().max()
-    where = [f"{d['processor']} ({d['device']}, {d['engine']}, torch {d['torch']})" for d in (old, new)]
+    where = ["{} ({}, {}, torch {})".format(*(d.get(name, "unknown") for name in TRAINED_ON)) for d in (old, new)]
     if answers[0].equals(answers[1]) and curves[0].equals(curves[1]):
         return f"{run_id} came out the same to the bit: loss {new['loss']:.6f}."
     if answers[0].equals(answers[1]) and apart < ROUNDING:

@@ -220,6 +220,11 @@ class Store:
     def check(self) -> tuple[list[str], list[str]]:
         """Verifies everything: a sentence for each file that is wrong, and the ids that `runs.sha256` does not list."""
         wrong, listed = self.damage(sorted(self.ids())), {}
+        for path in self.weights_path(".").parent.glob("[!.]*.safetensors"):
+            try:
+                self.weights(self.config(path.stem))
+            except UserError as error:
+                wrong.setdefault(path.stem, str(error))
         manifest = self.folder / "runs.sha256"
         if not manifest.exists():
             return list(wrong.values()), []

@@ -39,12 +39,15 @@ def cli(monkeypatch, capsys, inline):
 
     def call(*arguments) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["lib", *map(str, arguments)])
+        handler = signal.getsignal(signal.SIGINT)
         capsys.readouterr()
         try:
             runpy.run_module("lib", run_name="__main__")
             status, message = 0, ""
         except SystemExit as stop:  # a text goes to standard error, and the status is 1
             status, message = (1, stop.code) if isinstance(stop.code, str) else (stop.code or 0, "")
+        finally:
+            signal.signal(signal.SIGINT, handler)
         captured = capsys.readouterr()
         return status, captured.out, message or captured.err
 
@@ -278,13 +281,19 @@ def test_ctrl_c_keeps_what_was_done(tmp_path):
 
 BAD = [
     (("--sedes", "2"), "'--sedes'", "--seeds"),
-    (("--seeds", "two"), "'--seeds': 'two'", "integer"),
+    (("--seeds", "two"), "seeds is 'two'", "whole number"),
     (("--seeds", "0"), "seeds is 0", "at least 1"),
     (("--seeds", "-2"), "seeds is -2", "at least 1"),
-    (("--seeds", "1.5"), "'--seeds': '1.5'", "integer"),
+    (("--seeds", "1.5"), "seeds is '1.5'", "whole number"),
+    (("--seeds", "3000000000"), "seeds is 3000000000", "at most 1,000."),
+    (("--seeds", "9" * 20), f"seeds is {'9' * 20}", "at most 1,000."),
+    (("--seeds", "9" * 400), "seeds is '999", "at most 1,000."),
+    (("--iterations", "9" * 5000), "iterations is '999", "at most 10,000,000."),
+    (("--widths", "1" + 30 * "0"), "widths is '1000", "at most 10,000."),
+    (("--widths", "9" * 5000), "widths is '999", "at most 10,000."),
     (("--iterations", "0"), "iterations is 0", "at least 1"),
     (("--iterations", "-40"), "iterations is -40", "at least 1"),
-    (("--iterations", "many"), "'--iterations': 'many'", "integer"),
+    (("--iterations", "many"), "iterations is 'many'", "whole number"),
     (("--widths", "0"), "widths is 0", "at least 1"),
     (("--widths", "10,-4"), "widths is -4", "at least 1"),
     (("--widths", "10,ten"), "widths is 'ten'", "whole number"),
@@ -299,6 +308,7 @@ BAD = [
     (("--time-budget", "9"), "time-budget is '9'", "number with s, m or h"),
     (("--time-budget", "soon"), "time-budget is 'soon'", "number with s, m or h"),
     (("--time-budget", "0m"), "time-budget is '0m'", "more than nothing"),
+    (("--time-budget", "9" * 400 + "h"), "time-budget is '999", "at most 10,000h"),
     (("--time-budget", "nanm"), "time-budget is 'nanm'", "more than nothing"),
     (("--held-out", "5,12"), "'--held-out'", ""),  # no option of the command line
 ]
