@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: book test notebooks bench lock clean
+.PHONY: book test notebooks bench manifest lock clean
 
 book: book/_static/vega.js  ## the book, at _build/html/index.html
 	$(BIN)/jupyter-book build --all -q -W -n --keep-going .
@@ -9,10 +9,15 @@ book: book/_static/vega.js  ## the book, at _build/html/index.html
 test: book  ## everything that must pass
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m lib check
 	CUDA_VISIBLE_DEVICES= $(BIN)/python -m pytest
 
 notebooks: .venv/ready  ## run every notebook anew
 	$(BIN)/python -m lib.book
+
+manifest: .venv/ready  ## list the digests of the stored runs, once all of them are sound
+	$(BIN)/python -m lib check
+	cd results && sha256sum runs/*.parquet > runs.sha256
 
 bench: .venv/ready  ## speed beside other implementations; REFERENCE=PATH adds the paper's public code
 	$(BIN)/python benchmarks/bench.py $(if $(REFERENCE),--reference $(REFERENCE))

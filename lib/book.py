@@ -18,7 +18,7 @@ import papermill
 import yaml
 
 from lib import render
-from lib.errors import UserError
+from lib.errors import UserError, shown
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -84,6 +84,14 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return notebook
 
 
+def value(name: str, text: str) -> Any:
+    """What YAML makes of the text of a parameter; UserError where it makes nothing of it."""
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UserError(f"{name} is {shown(text)}, but it must be a number, a word or a list like [14, 28].") from error
+
+
 @click.command()
 @click.argument("notebooks", nargs=-1, metavar="[NAME]...")
 @click.option("-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter of the notebooks.")
@@ -92,7 +100,7 @@ def main(notebooks: Sequence[str], parameters: Sequence[tuple[str, str]]) -> Non
     for name in notebooks or names():
         click.echo(f"running {name}")
         try:
-            run(name, {key: yaml.safe_load(value) for key, value in parameters})
+            run(name, {key: value(key, text) for key, text in parameters})
         except UserError as error:
             raise click.ClickException(str(error)) from error
 

@@ -89,7 +89,7 @@ def deviations(runs: pd.DataFrame) -> pd.DataFrame:
 def ranges(numbers: pd.Series) -> str:
     """Whole numbers as ranges, such as "0 to 3, 7"."""
     found = pd.Series(sorted(set(numbers)))
-    runs = found.groupby(found - range(len(found)))
+    runs = found.groupby(found - pd.Series(range(len(found))))
     return ", ".join(f"{r.min()} to {r.max()}" if len(r) > 1 else f"{r.iloc[0]}" for _, r in runs)
 
 

@@ -1,5 +1,51 @@
-"""The one exception that a user's mistake raises."""
+"""What a user's mistake raises, and the one check of whole numbers that runs, settings and the command line share."""
+
+import re
+
+BOUNDS = {  # of every whole number that a person may give: the least and the most that makes sense
+    "width": (1, 10_000),
+    "widths": (1, 10_000),
+    "seed": (0, 2**32 - 1),
+    "line_order": (0, 2**32 - 1),
+    "seeds": (1, 1_000),
+    "iterations": (1, 10_000_000),
+    "layers": (1, 1_000),
+    "heads": (1, 1_000),
+    "expansion": (1, 1_000),
+    "vocabulary": (1, 10_000),
+    "context": (1, 10_000),
+}
 
 
 class UserError(ValueError):
     """A mistake that a person can mend; its text is one sentence with the name, the value and what it may be."""
+
+
+def shown(value: object) -> str:
+    """A value for a sentence: as Python writes it, cut where that is long."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # Python does not print numbers of thousands of digits, nor endless lists
+        return f"too long to print, a {type(value).__name__},"
+    return text if len(text) <= 80 else f"{text[:40]}... ({len(text)} characters),"
+
+
+def number(text: str) -> int | str:
+    """The whole number that a text spells, or the text itself where it spells none that could be within bounds."""
+    return int(text) if re.fullmatch("-?[0-9]{1,20}", text) else text
+
+
+def whole(name: str, value: object) -> int:
+    """`value`, if it is a whole number within the bounds of `name`.
+
+    Raises
+    ------
+    UserError
+        When it is not.
+    """
+    least, most = BOUNDS[name]
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise UserError(
+            f"{name} is {shown(value)}, but it must be a whole number of at least {least}, at most {most:,}."
+        )
+    return value

@@ -6,9 +6,9 @@ from dataclasses import asdict
 import pandas as pd
 
 from lib.paper import LARGE, REGULARIZED, SIZES, published
+from lib.run import Run
 from lib.store import FACTORS
 from lib.tasks import TASKS
-from lib.training import Run
 from lib.words import size_name
 
 __all__ = ["LARGE", "published", "size_name"]

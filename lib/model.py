@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lib.errors import UserError
+from lib.errors import UserError, whole
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,7 @@ class Architecture:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise UserError(f"{name} is {value!r}, but it must be a whole number of at least 1.")
+            whole(name, value)
         if self.width % self.heads:
             raise UserError(f"width is {self.width}, but it must be a multiple of heads, which is {self.heads}.")
 

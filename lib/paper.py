@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lib.training import Run
+from lib.run import Run
 
 LARGE = 384  # the width of MLT, the paper's largest model
 SIZES = (14, 28, 56, LARGE)

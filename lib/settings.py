@@ -1,7 +1,6 @@
 """Settings: what a notebook or a command was asked for, checked before anything is trained."""
 
 import difflib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import torch
 
 from lib import experiments
-from lib.errors import UserError
+from lib.errors import UserError, number, shown, whole
 from lib.tasks import TASKS
 
 ROOT = Path(__file__).parents[1]  # the default store lies here, wherever a notebook runs
@@ -40,13 +39,7 @@ class Settings:
 
 def _one_of(name: str, value, choices) -> None:
     if value not in list(choices):  # a list takes values that cannot be hashed, too
-        raise UserError(f"{name} is {value!r}, but it must be one of {', '.join(choices)}.")
-
-
-def _whole(name: str, value) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise UserError(f"{name} is {value!r}, but it must be a whole number of at least 1.")
-    return value
+        raise UserError(f"{name} is {shown(value)}, but it must be one of {', '.join(choices)}.")
 
 
 def _listed(name: str, value) -> list:
@@ -54,7 +47,7 @@ def _listed(name: str, value) -> list:
     if isinstance(value, str):
         text = value.strip().strip("[]")
         parts = [part.strip().strip("'\"") for part in text.split(",") if part.strip()]
-        value = [int(part) if re.fullmatch("-?[0-9]+", part) else part for part in parts]
+        value = [number(part) for part in parts]
     value = list(value) if isinstance(value, (list, tuple)) else [value]
     if not value:
         raise UserError(
@@ -101,7 +94,7 @@ def settle(given: Mapping, experiment: str) -> Settings:
     found_tasks = _listed("tasks", values["tasks"]) if values["tasks"] else []
     for task in found_tasks:
         _one_of("tasks", task, TASKS)
-    widths = [_whole("widths", width) for width in _listed("widths", values["widths"])]
+    widths = [whole("widths", width) for width in _listed("widths", values["widths"])]
     device = values["device"]
     _one_of("device", device, DEVICES)
     if device == "cuda" and not torch.cuda.is_available():
@@ -109,7 +102,7 @@ def settle(given: Mapping, experiment: str) -> Settings:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if not isinstance(values["store"], str):
-        raise UserError(f"store is {values['store']!r}, but it must be the path of a folder.")
-    iterations = _whole("iterations", values["iterations"])
-    seeds = None if every else _whole("seeds", values["seeds"])
+        raise UserError(f"store is {shown(values['store'])}, but it must be the path of a folder.")
+    iterations = whole("iterations", values["iterations"])
+    seeds = None if every else whole("seeds", values["seeds"])
     return Settings(experiment, profile, found_tasks, widths, seeds, iterations, device, values["store"])

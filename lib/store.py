@@ -1,71 +1,40 @@
 """The store: a folder with one parquet file for each finished run, named by the run's id.
 
 Notable features:
-- a file is written beside and then renamed, so that a run is either there, whole, or not there;
+- a file is written beside, synced and then renamed, so that a run is either there, whole, or not there;
 - a file holds the run's learning curve, one row an evaluation, with the score of every prompt; its factors, outcomes
   and where it was trained are JSON in the file's metadata;
-- `checkpoints/` keeps the state of runs that were interrupted (safetensors).
+- whatever is read is verified (evidence.py), and what is damaged is named and never believed;
+- `checkpoints/` keeps the state of runs that were interrupted, `weights/` that of finished ones, where it was asked for
+  (safetensors, float32).
 
     STORE/store.json                     what this folder is
     STORE/runs/ID.parquet                finished runs
-    STORE/checkpoints/ID.safetensors     unfinished ones; not part of the evidence
+    STORE/runs.sha256                    digests of the files, where somebody has written them (sha256sum)
+    STORE/weights/ID.safetensors         `iterations` (kept,) and `weights` (kept, P) of finished runs
+    STORE/checkpoints/ID.safetensors     unfinished runs; not part of the evidence
 """
 
 import contextlib
 import json
-import os
-import shutil
-import struct
-from collections.abc import Iterable, Iterator
+import re
+import warnings
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+import torch
 from torch import Tensor
 
+from lib import evidence
 from lib.errors import UserError
-from lib.training import Run
+from lib.evidence import FACTORS, OUTCOMES, SCORES, Stored, prompt_table, summarize
+from lib.files import ODD, beside, digest, need, read, sweep_up, write
+from lib.run import Run
 
 MARKER = {"format": "too-big-to-think runs", "version": 1}
-SCORES = ("greedy", "sampled", "likelihood")
-FACTORS = list(Run.__dataclass_fields__)
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A path to write to that takes the place of `path` when all went well.
-
-    Raises
-    ------
-    UserError
-        When the folder cannot be written or the disk is full; what was at `path` is then still there.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield beside
-        beside.replace(path)
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(
-            f"store cannot write {path} ({reason}); it needs a folder that can be written, with free space."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
-
-
-def _details(file: pq.ParquetFile) -> dict:
-    return json.loads(file.schema_arrow.metadata[b"run"])
-
-
-def _config(details: dict) -> Run:
-    return Run(**{name: value for name, value in details.items() if name in FACTORS})
 
 
 class Store:
@@ -82,12 +51,11 @@ class Store:
         self.marker = self.folder / "store.json"
         try:
             if self.marker.exists():
-                if json.loads(self.marker.read_text()) != MARKER:
-                    raise ValueError
+                found = json.dumps(json.loads(read(self.marker)), sort_keys=True)  # as text, true is not 1
+                need(found == json.dumps(MARKER, sort_keys=True), "another marker")
             elif self.folder.exists():  # with at most what an interrupted `prepare` left
-                if not all(path.name.startswith(".store.json.") for path in self.folder.iterdir()):
-                    raise ValueError
-        except (ValueError, OSError) as error:
+                need(all(path.name.startswith(".store.json.") for path in self.folder.iterdir()), "other files")
+        except ODD as error:
             raise UserError(
                 f"store is {str(self.folder)!r}, but it must be a folder that this project wrote, an empty or new one."
             ) from error
@@ -100,14 +68,26 @@ class Store:
         """Where the state of this unfinished run is, or would be."""
         return self.folder / "checkpoints" / f"{run}.safetensors"
 
+    def weights_path(self, run: str) -> Path:
+        """Where the weights of this finished run are, or would be."""
+        return self.folder / "weights" / f"{run}.safetensors"
+
     def ids(self) -> set[str]:
         """Ids of the finished runs."""
         return {path.stem for path in (self.folder / "runs").glob("[!.]*.parquet")}
 
     def prepare(self) -> None:
-        """Makes the folder a store; raises UserError when it cannot be written."""
-        with replacing(self.marker) as beside:
-            beside.write_text(json.dumps(MARKER) + "\n")
+        """Makes the folder a store and tries every place that will be written; UserError when one cannot be.
+
+        What killed writers left is removed.
+        """
+        write(self.marker, (json.dumps(MARKER) + "\n").encode())
+        for place in (self.path("."), self.weights_path("."), self.checkpoint_path(".")):
+            sweep_up(place.parent)
+            if place.parent.name != "weights" or place.parent.exists():
+                with beside(place):
+                    pass
+        sweep_up(self.folder)
 
     def _prepare(self) -> None:
         if not self.marker.exists():
@@ -118,45 +98,43 @@ class Store:
     def add(self, run: Run, curve: list[dict], trained: dict) -> None:
         """Keeps a finished run: its curve (rows of `Stack.measure`) and where and with what it was trained."""
         self._prepare()
-        scores = {name: np.stack([row[name] for row in curve]) for name in SCORES}
-        arrays = {
-            "iteration": pa.array([row["iteration"] for row in curve]),
-            "loss": pa.array([row["loss"] for row in curve]),
-        }
-        for name, values in scores.items():
-            flat = values.ravel() if name == "greedy" else values.ravel().round(4).astype(np.float32)
-            ends = np.arange(len(values) + 1, dtype=np.int32) * values.shape[1]
-            arrays[name] = pa.ListArray.from_arrays(pa.array(ends), pa.array(flat))
-        last = summarize(run, arrays["iteration"].to_numpy(), arrays["loss"].to_numpy(), scores).iloc[-1]
-        outcomes = {name: None if pd.isna(last[name]) else float(last[name]) for name in OUTCOMES}
-        details = {"parameters": run.architecture.parameters(), **outcomes, **trained}
-        metadata = {"run": json.dumps({"run": run.id, **asdict(run), **details})}
-        table = pa.table(arrays).replace_schema_metadata(metadata)
-        with replacing(self.path(run.id)) as beside:
-            pq.write_table(table, beside, compression="zstd", compression_level=12)
-        with contextlib.suppress(OSError):
-            self.checkpoint_path(run.id).unlink(missing_ok=True)
+        write(self.path(run.id), evidence.finished(run, curve, trained).encode())
+        self.forget_checkpoint(run)
 
-    def _open(self, run: str) -> pq.ParquetFile:
+    def _checked(self, run: str, what):
+        """`what(data, run)` of the run's file, which is read once; UserError, which says why, when it is damaged."""
         path = self.path(run)
         try:
-            file = pq.ParquetFile(path)
-            if _details(file)["run"] != run:
-                raise ValueError
-        except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+            return what(read(path), run)
+        except ODD as error:
+            reason = " ".join(str(error).split()).rstrip(".")[:200] or type(error).__name__
             raise UserError(
-                f"store has {path}, but it is damaged or not a run of this project; delete it to train the run again."
+                f"store has {path}, but it is damaged or not a run of this project ({reason}); "
+                "delete it to train the run again."
             ) from error
-        return file
+
+    def stored(self, run: str) -> Stored:
+        """All that is stored of a finished run, verified."""
+        return self._checked(run, evidence.decode)
+
+    def damage(self, runs: Iterable[str]) -> dict[str, str]:
+        """What is wrong with these finished runs, a sentence for each that is not sound."""
+        found = {}
+        for run in runs:
+            try:
+                self.stored(run)
+            except UserError as error:
+                found[run] = str(error)
+        return found
 
     def details(self, run: str) -> dict:
         """Factors, outcomes and provenance of a finished run."""
-        with self._open(run) as file:
-            return _details(file)
+        details = self._checked(run, lambda data, run: evidence.opened(data, run)[1])
+        return details | asdict(evidence.configuration(details))  # and the factors that are younger than the file
 
     def config(self, run: str) -> Run:
         """The configuration of a finished run."""
-        return _config(self.details(run))
+        return evidence.configuration(self.details(run))
 
     def runs(self, only: Iterable[str] | None = None) -> pd.DataFrame:
         """The finished runs, one row a run: id, factors, outcomes at the final iteration, where they were trained."""
@@ -168,18 +146,9 @@ class Store:
         return table.astype({"line_order": "Int64", **dict.fromkeys(OUTCOMES, float)})
 
     def _read(self, run: str) -> tuple[Run, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-        with self._open(run) as file:
-            config = _config(_details(file))
-            try:
-                table = file.read()
-            except (OSError, pa.ArrowException) as error:
-                raise UserError(
-                    f"store has {self.path(run)}, but it is damaged; delete it to train the run again."
-                ) from error
-        scores = {name: table[name].combine_chunks().values.to_numpy(zero_copy_only=False) for name in SCORES}
-        shape = (table.num_rows, -1)
-        scores = {name: values.reshape(shape) for name, values in scores.items()}
-        return config, table["iteration"].to_numpy(), table["loss"].to_numpy(), scores
+        found = self.stored(run)
+        scores = {name: found.columns[name] for name in SCORES}
+        return found.run, found.columns["iteration"], found.columns["loss"], scores
 
     def curves(self, runs: pd.DataFrame) -> pd.DataFrame:
         """Learning curves of `runs` (a table with the column run), one row a run and evaluation.
@@ -215,91 +184,117 @@ class Store:
             parts.append(part.assign(**same))
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
-    def merge(self, other: "Store") -> int:
-        """Copies the runs of another store that this one lacks; returns how many."""
-        missing = sorted(other.ids() - self.ids())
-        if missing:
+    def merge(self, other: "Store") -> tuple[int, list[str]]:
+        """Copies the runs of another store that this one lacks, in today's form.
+
+        Returns
+        -------
+        how many were copied, and a sentence for each run that is damaged and was left out.
+
+        Raises
+        ------
+        UserError
+            When a run of both came out differently; nothing is copied then.
+        """
+        wrong: dict[str, str] = {}
+        both = self.ids() & other.ids()
+        for run in sorted(both):
+            wrong |= self.damage([run]) or other.damage([run])
+            if run not in wrong and not self.stored(run).same_curve(other.stored(run)):
+                raise UserError(
+                    f"{run} came out differently in {self.path(run)} and in {other.path(run)}, so nothing was copied; "
+                    f"`python -m lib rerun {run}` tells which can be had again, and the other must go."
+                )
+        copied = 0
+        for run in sorted(other.ids() - both):
+            try:
+                found = other.stored(run)
+            except UserError as error:
+                wrong[run] = str(error)
+                continue
             self._prepare()
-        for run in missing:
-            other.details(run)
-            with replacing(self.path(run)) as beside:
-                shutil.copyfile(other.path(run), beside)
-        return len(missing)
+            write(self.path(run), found.encode())
+            copied += 1
+        return copied, list(wrong.values())
+
+    def check(self) -> tuple[list[str], list[str]]:
+        """Verifies everything: a sentence for each file that is wrong, and the ids that `runs.sha256` does not list."""
+        wrong, listed = self.damage(sorted(self.ids())), {}
+        for path in self.weights_path(".").parent.glob("[!.]*.safetensors"):
+            try:
+                self.weights(self.config(path.stem))
+            except UserError as error:
+                wrong.setdefault(path.stem, str(error))
+        manifest = self.folder / "runs.sha256"
+        if not manifest.exists():
+            return list(wrong.values()), []
+        for line in read(manifest).decode(errors="replace").splitlines():
+            found = re.fullmatch(r"([0-9a-f]{64}) [ *]runs/([^/]+)\.parquet", line)
+            if found is None:
+                wrong[line] = f"{manifest} has the line {line[:80]!r}, but a line is a SHA-256 and runs/ID.parquet."
+            else:
+                listed[found[2]] = found[1]
+        for run in sorted(listed.keys() - wrong.keys()):
+            path = self.path(run)
+            if run not in self.ids():
+                wrong[run] = f"{manifest} lists {path}, but there is no such file."
+            elif digest(read(path)) != listed[run]:
+                wrong[run] = f"store has {path}, but it is not the file that {manifest} lists."
+        return list(wrong.values()), sorted(self.ids() - listed.keys())
+
+    # Weights
+
+    def keep_weights(self, run: Run, weights: dict[int, Tensor]) -> None:
+        """Keeps the weights (P,) of a finished run at some iterations."""
+        at = sorted(weights)
+        tensors = {"iterations": torch.tensor(at), "weights": torch.stack([weights[i].float() for i in at])}
+        write(self.weights_path(run.id), evidence.packed(tensors, run))
+
+    def weights(self, run: Run) -> dict[int, Tensor]:
+        """The weights (P,) that were kept of a finished run, by iteration; `model.unpack` gives them their shapes."""
+        path = self.weights_path(run.id)
+        try:
+            found = evidence.unpacked(read(path), run)
+            at, weights = found["iterations"], found["weights"]
+            need(weights.shape == (len(at), run.architecture.parameters()), "its shape is not that of the model")
+            need(weights.dtype == torch.float32, "its numbers are not float32")
+        except ODD as error:
+            raise UserError(
+                f"store has no sound weights at {path} ({error}); train the run again, and ask for weights."
+            ) from error
+        return dict(zip(at.tolist(), weights, strict=True))
 
     # Unfinished runs
 
     def save_checkpoint(self, run: Run, state: dict[str, Tensor], curve: list[dict]) -> None:
         """Keeps the state of an unfinished run (`Stack.state`) and its curve so far."""
-        import torch
-
         self._prepare()
         done = {
             f"curve.{name}": torch.from_numpy(np.stack([np.asarray(row[name]) for row in curve])) for name in curve[0]
         }
-        with replacing(self.checkpoint_path(run.id)) as beside:
-            save_file({**{name: x.contiguous() for name, x in state.items()}, **done}, beside)
+        write(self.checkpoint_path(run.id), evidence.packed({**state, **done}, run))
+
+    def forget_checkpoint(self, run: Run) -> None:
+        """Removes the state of a run that is finished."""
+        with contextlib.suppress(OSError):
+            self.checkpoint_path(run.id).unlink(missing_ok=True)
 
     def load_checkpoint(self, run: Run) -> tuple[dict[str, Tensor], list[dict]] | None:
-        """State and curve of an unfinished run, or None; a damaged file counts as none."""
+        """State and curve of an unfinished run, or None; what does not fit the run is set aside, with a warning."""
         path = self.checkpoint_path(run.id)
-        if not path.exists():
-            return None
         try:
-            tensors = load_file(path)
-        except (OSError, SafetensorError, struct.error):
+            tensors = evidence.unpacked(read(path), run)
+            return evidence.fitting(run, tensors)
+        except FileNotFoundError:
             return None
-        curve = {name.removeprefix("curve."): x.numpy() for name, x in tensors.items() if name.startswith("curve.")}
-        state = {name: x for name, x in tensors.items() if not name.startswith("curve.")}
-        if not {"iteration", "loss", *SCORES} <= set(curve) or not {"flat", "first", "second", "iteration"} <= set(
-            state
-        ):
+        except ODD as error:
+            aside = path.with_suffix(".damaged")
+            with contextlib.suppress(OSError):
+                path.replace(aside)
+            reason = " ".join(str(error).split())[:200]
+            warnings.warn(
+                f"The checkpoint {path} does not fit ({reason}); it is set aside as {aside.name}, "
+                "and the run begins anew.",
+                stacklevel=2,
+            )
             return None
-        rows = [{name: x[i] for name, x in curve.items()} for i in range(len(curve["iteration"]))]
-        for row in rows:
-            row["iteration"], row["loss"] = int(row["iteration"]), float(row["loss"])
-        return state, rows
-
-
-OUTCOMES = ["loss", "seen_accuracy", "held_out_correct", "facts_accuracy"]
-
-
-def prompt_table(run: Run) -> pd.DataFrame:
-    """The prompts of a run's task in the order of its scores: prompt, group, answer, left, right, operation."""
-    rows = []
-    for p in run.corpus.prompts:
-        parts = (None, None, None) if p.group == "fact" else (int(p.name[0]), int(p.name[2]), p.name[1])
-        rows.append((p.name, p.group, p.answer, *parts))
-    return pd.DataFrame(rows, columns=["prompt", "group", "answer", "left", "right", "operation"])
-
-
-def summarize(run: Run, iteration: np.ndarray, loss: np.ndarray, scores: dict[str, np.ndarray]) -> pd.DataFrame:
-    """Accuracies from the scores (evaluations, prompts) of the prompts, one row an evaluation.
-
-    `seen_accuracy` and `facts_accuracy` are shares of the prompts and `held_out_correct` a count, all under greedy
-    decoding and NaN where the task has no such prompts. `addition` and `subtraction` are the paper's percentages, of 91
-    prompts each: those with a right-hand 0 are left out, but for 0+0 and 0-0 (arXiv:2506.09099). `score` is the share
-    right of those and of the facts, whose first maximum the paper's code keeps as its checkpoint; in joint training it
-    keeps none that has no sum or no fact right, and such a score is 0 here.
-    """
-    table = prompt_table(run)
-    group, operation = table["group"].to_numpy(), table["operation"].to_numpy()
-    asked = ((table["right"] != 0) | (table["left"] == 0)).to_numpy()  # by the paper
-    facts, sums = group == "fact", asked & (group != "fact")
-
-    def over(chosen: np.ndarray, what) -> np.ndarray:
-        inside = scores["greedy"][:, chosen]
-        return what(inside, axis=1).astype(float) if inside.shape[1] else np.full(len(iteration), np.nan)
-
-    kept = np.all([scores["greedy"][:, some].any(1) for some in (facts, sums) if some.any()], axis=0)
-    return pd.DataFrame(
-        {
-            "iteration": iteration,
-            "loss": loss,
-            "seen_accuracy": over(group == "seen", np.mean),
-            "held_out_correct": over(group == "held out", np.sum),
-            "facts_accuracy": over(group == "fact", np.mean),
-            "addition": 100 * over((operation == "+") & asked, np.mean),
-            "subtraction": 100 * over((operation == "-") & asked, np.mean),
-            "score": scores["greedy"][:, facts | sums].mean(1) * kept,
-        }
-    )

@@ -9,101 +9,18 @@ Notable features:
   trained together and whole steps are captured in a CUDA graph.
 """
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass
-from functools import cached_property
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from lib import fused, tasks
+from lib import fused
 from lib.errors import UserError
-from lib.model import Architecture, forward, initialize, losses, mix, uniform
+from lib.model import forward, initialize, losses, mix, uniform
+from lib.run import Run
 from lib.scoring import Scorer
 
 BETAS = (0.9, 0.99)
 EPSILON = 1e-8
-WARM_UP, DECAY = 2_000 / 30_000, 25_000 / 30_000  # as shares of the iterations
-EVALUATE_EVERY = 250
-CHUNK = 250  # updates between two looks at the clock
-
-
-@dataclass(frozen=True)
-class Run:
-    """Everything that decides the outcome of a run. The defaults are the published protocol of the small models.
-
-    `held_out` are the unordered pairs left out of the arithmetic ("5,7" or "0,1 2,3"), empty for the facts;
-    `line_order` is the seed of the order of the lines, None for the published order; `precision` is "float32" or, on
-    CUDA, "bfloat16".
-    """
-
-    task: str
-    width: int
-    seed: int
-    iterations: int = 30_000
-    layers: int = 1
-    heads: int = 1
-    expansion: int = 1
-    dropout: float = 0.0
-    weight_decay: float = 0.0
-    learning_rate: float = 1e-2
-    minimum_learning_rate: float = 1e-4
-    held_out: str = "5,7"
-    line_order: int | None = None
-    precision: str = "float32"
-
-    def __post_init__(self) -> None:
-        # One spelling for one thing, so that it has one id.
-        pairs = () if self.task == "facts" else tasks.pairs(self.held_out)
-        object.__setattr__(self, "held_out", " ".join(f"{a},{b}" for a, b in pairs))
-        for name in ("dropout", "weight_decay", "learning_rate", "minimum_learning_rate"):
-            object.__setattr__(self, name, float(getattr(self, name)))
-        for name in ("width", "seed", "iterations", "layers", "heads", "expansion"):
-            value, least = getattr(self, name), int(name != "seed")
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise UserError(f"{name} is {value!r}, but it must be a whole number of at least {least}.")
-        if not 0 <= self.dropout < 1:
-            raise UserError(f"dropout is {self.dropout!r}, but it must be at least 0 and less than 1.")
-        if self.precision not in ("float32", "bfloat16"):
-            raise UserError(f"precision is {self.precision!r}, but it must be float32 or bfloat16.")
-
-    @property
-    def id(self) -> str:
-        """A hash of everything above, 12 hexadecimal digits."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
-
-    @cached_property
-    def corpus(self) -> tasks.Task:
-        """The task that the run learns."""
-        return tasks.make(self.task, tasks.pairs(self.held_out), self.line_order)
-
-    @cached_property
-    def architecture(self) -> Architecture:
-        """The Transformer that learns it."""
-        task = self.corpus
-        return Architecture(len(task.vocabulary), task.context, self.width, self.layers, self.heads, self.expansion)
-
-    @property
-    def shape(self) -> tuple:
-        """What runs must have in common to be trained as one stack."""
-        return (self.architecture, self.iterations, self.task, len(self.corpus.text), self.dropout, self.precision)
-
-    def evaluations(self) -> list[int]:
-        """The iterations at which the run is scored: every 250, or 20 times in a short run, from first to last."""
-        every = max(1, min(EVALUATE_EVERY, self.iterations // 20))
-        return sorted({*range(0, self.iterations, every), self.iterations})
-
-    def rates(self) -> np.ndarray:
-        """Learning rate of every update, shape (iterations,), float32."""
-        i = np.arange(self.iterations, dtype=np.float64)
-        warm, end = round(WARM_UP * self.iterations), round(DECAY * self.iterations)
-        share = np.clip((i - warm) / max(1, end - warm), 0, 1)
-        cosine = self.minimum_learning_rate + 0.5 * (1 + np.cos(np.pi * share)) * (
-            self.learning_rate - self.minimum_learning_rate
-        )
-        return np.where(i < warm, self.learning_rate * (i + 1) / (warm + 1), cosine).astype(np.float32)
 
 
 def stream(seeds: Tensor, step: Tensor, number: int) -> Tensor:
@@ -155,6 +72,7 @@ class Stack:
                 self._capture()
             for _ in range(updates):
                 self._graph.replay()  # type: ignore[union-attr]
+            torch.cuda.synchronize()  # so that whoever times a chunk knows what an update takes
         self.iteration += updates
 
     def _advance_alone(self, one: slice, updates: int) -> None:

@@ -23,8 +23,7 @@ settings = settle(globals(), "corpora")
 import pandas as pd
 from IPython.display import Markdown
 
-from lib import charts, render
-from lib import store as runs_store
+from lib import charts, evidence, render
 from lib.outcomes import markdown
 from lib.paper import published
 from lib.tasks import CAPITALS, TASKS, make
@@ -39,7 +38,7 @@ tasks_by_name = {name: make(name) for name in TASKS}
 # generalization: two sums and two differences, which no model ever sees.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The sums. Every cell is one line of the text, except the four that are held out. Point at a cell to see all cells with its result.", "name": "fig-sums"}}
-sums = runs_store.prompt_table(published("arithmetic", 14, 0))
+sums = evidence.prompt_table(published("arithmetic", 14, 0))
 render.figure(charts.grid(sums), sums, "sums")
 
 # %% [markdown]

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from lib import claims, experiments, measures, paper, points, registered, report, stats, words
-from lib.store import Store, summarize
-from lib.training import Run
+from lib.evidence import summarize
+from lib.run import Run
+from lib.store import Store
 
 
 def cell(task, width, variant, held_out=(), facts=(), seen=1.0):

@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 import torch
 
-from lib import experiments, lab, settings
+from lib import experiments, lab, settings, workers
 from lib.errors import UserError
+from lib.run import Run
 from lib.store import OUTCOMES, Store
-from lib.training import Run
 
 ROOT = Path(__file__).parents[1]
 TINY = ("run", "capacity", "--tasks", "arithmetic", "--widths", "6", "--iterations", "40", "--device", "cpu")
@@ -26,11 +26,11 @@ TINY = ("run", "capacity", "--tasks", "arithmetic", "--widths", "6", "--iteratio
 def inline(monkeypatch):
     """Training in this process, one run after another: the same code, less the start of the workers."""
 
-    def train(runs, folder, deadline, bar):
+    def train(runs, folder, deadline, tell, weights, stop):
         for run in runs:
-            lab.train_stack([run], folder, "cpu", deadline, lambda i, run=run: bar.tell(run.id, i))
+            workers.train_stack([run], folder, "cpu", deadline, lambda i, run=run: tell(run.id, i), stop, weights)
 
-    monkeypatch.setattr(lab, "_train_on_cpu", train)
+    monkeypatch.setattr(workers, "_on_cpu", train)
 
 
 @pytest.fixture
@@ -39,12 +39,15 @@ def cli(monkeypatch, capsys, inline):
 
     def call(*arguments) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["lib", *map(str, arguments)])
+        handler = signal.getsignal(signal.SIGINT)
         capsys.readouterr()
         try:
             runpy.run_module("lib", run_name="__main__")
             status, message = 0, ""
         except SystemExit as stop:  # a text goes to standard error, and the status is 1
             status, message = (1, stop.code) if isinstance(stop.code, str) else (stop.code or 0, "")
+        finally:
+            signal.signal(signal.SIGINT, handler)
         captured = capsys.readouterr()
         return status, captured.out, message or captured.err
 
@@ -136,13 +139,15 @@ def test_runs_of_days_are_left_to_a_gpu(inline, tmp_path):
 
 
 class Clock:
-    """A stand-in for `time` in lab.py: every look at it costs a second."""
+    """A stand-in for `time`: every look at it costs a quarter of a second."""
+
+    time = staticmethod(time.time)  # for what is only shown
 
     def __init__(self):
         self.now = 0.0
 
-    def time(self) -> float:
-        self.now += 1
+    def monotonic(self) -> float:
+        self.now += 0.25
         return self.now
 
 
@@ -150,9 +155,10 @@ def test_a_time_budget_stops_cleanly_and_the_same_call_goes_on(inline, monkeypat
     sweep = experiments.sweep(["arithmetic"], [6], 2, 400)
     parts, rounds = str(tmp_path / "parts"), 0
     with monkeypatch.context() as patch:
-        patch.setattr(lab, "time", Clock())
+        patch.setattr(lab, "time", clock := Clock())
+        patch.setattr(workers, "time", clock)
         while True:
-            outcome = lab.run(sweep, parts, time_budget=25)
+            outcome = lab.run(sweep, parts, time_budget=10)
             rounds += 1
             assert len(outcome.runs) + len(outcome.missing) == 2
             begun = {path.stem for path in (tmp_path / "parts" / "checkpoints").iterdir()}
@@ -168,24 +174,24 @@ def test_a_time_budget_stops_cleanly_and_the_same_call_goes_on(inline, monkeypat
 
 def test_after_the_deadline_nothing_is_begun(tmp_path):
     run = Run("arithmetic", 6, 0, iterations=40)
-    assert not lab.train_stack([run], str(tmp_path / "a"), "cpu", time.time() - 1)
-    assert not lab.train_stack([run], str(tmp_path / "a"), "cpu", float("inf"), stop=lambda: True)
+    assert not workers.train_stack([run], str(tmp_path / "a"), "cpu", time.monotonic() - 1)
+    assert not workers.train_stack([run], str(tmp_path / "a"), "cpu", float("inf"), stop=lambda: True)
     assert not (tmp_path / "a").exists()
 
 
 def test_a_run_trained_in_a_stack_is_the_run_trained_alone(tmp_path):
     runs = [Run("arithmetic", 6, seed, iterations=40) for seed in range(3)]
-    assert lab.train_stack(runs, str(tmp_path / "stack"), "cpu", float("inf"))
+    assert workers.train_stack(runs, str(tmp_path / "stack"), "cpu", float("inf"))
     for run in runs:
-        assert lab.train_stack([run], str(tmp_path / "alone"), "cpu", float("inf"))
+        assert workers.train_stack([run], str(tmp_path / "alone"), "cpu", float("inf"))
     same_evidence(tmp_path / "stack", tmp_path / "alone")
 
 
 # The real command, with checkpoints as often as can be, in the workers too: they import this file as their main module.
 OFTEN = """
 import runpy
-from lib import lab
-lab.CHECKPOINT_SECONDS = 0
+from lib import workers
+workers.CHECKPOINT_SECONDS = workers.CHUNK_SECONDS = 0
 if __name__ == "__main__":
     runpy.run_module("lib", run_name="__main__")
 """
@@ -218,7 +224,7 @@ def progress(folder: Path) -> int:
     return sum(int(found[0]["iteration"]) for found in saved if found)
 
 
-def workers(group: int) -> list[int]:
+def members(group: int) -> list[int]:
     """The living processes of a process group."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
@@ -244,9 +250,9 @@ def test_killed_runs_go_on_and_end_the_same(tmp_path):
 
     second = start(tmp_path, "--seeds", "1")
     wait_for(lambda: progress(killed) > reached)
-    assert len(workers(second.pid)) >= 2
+    assert len(members(second.pid)) >= 2
     second.kill()  # only the parent
-    wait_for(lambda: not workers(second.pid), 30)
+    wait_for(lambda: not members(second.pid), 30)
     second.communicate()
     assert len(Store(killed).ids()) < 2
 
@@ -257,7 +263,7 @@ def test_killed_runs_go_on_and_end_the_same(tmp_path):
 
     for seed in range(2):
         run = Run("arithmetic", 6, seed, iterations=5_000)
-        assert lab.train_stack([run], str(tmp_path / "whole"), "cpu", float("inf"))
+        assert workers.train_stack([run], str(tmp_path / "whole"), "cpu", float("inf"))
     same_evidence(killed, tmp_path / "whole")
 
 
@@ -275,13 +281,19 @@ def test_ctrl_c_keeps_what_was_done(tmp_path):
 
 BAD = [
     (("--sedes", "2"), "'--sedes'", "--seeds"),
-    (("--seeds", "two"), "'--seeds': 'two'", "integer"),
+    (("--seeds", "two"), "seeds is 'two'", "whole number"),
     (("--seeds", "0"), "seeds is 0", "at least 1"),
     (("--seeds", "-2"), "seeds is -2", "at least 1"),
-    (("--seeds", "1.5"), "'--seeds': '1.5'", "integer"),
+    (("--seeds", "1.5"), "seeds is '1.5'", "whole number"),
+    (("--seeds", "3000000000"), "seeds is 3000000000", "at most 1,000."),
+    (("--seeds", "9" * 20), f"seeds is {'9' * 20}", "at most 1,000."),
+    (("--seeds", "9" * 400), "seeds is '999", "at most 1,000."),
+    (("--iterations", "9" * 5000), "iterations is '999", "at most 10,000,000."),
+    (("--widths", "1" + 30 * "0"), "widths is '1000", "at most 10,000."),
+    (("--widths", "9" * 5000), "widths is '999", "at most 10,000."),
     (("--iterations", "0"), "iterations is 0", "at least 1"),
     (("--iterations", "-40"), "iterations is -40", "at least 1"),
-    (("--iterations", "many"), "'--iterations': 'many'", "integer"),
+    (("--iterations", "many"), "iterations is 'many'", "whole number"),
     (("--widths", "0"), "widths is 0", "at least 1"),
     (("--widths", "10,-4"), "widths is -4", "at least 1"),
     (("--widths", "10,ten"), "widths is 'ten'", "whole number"),
@@ -296,6 +308,7 @@ BAD = [
     (("--time-budget", "9"), "time-budget is '9'", "number with s, m or h"),
     (("--time-budget", "soon"), "time-budget is 'soon'", "number with s, m or h"),
     (("--time-budget", "0m"), "time-budget is '0m'", "more than nothing"),
+    (("--time-budget", "9" * 400 + "h"), "time-budget is '999", "at most 10,000h"),
     (("--time-budget", "nanm"), "time-budget is 'nanm'", "more than nothing"),
     (("--held-out", "5,12"), "'--held-out'", ""),  # no option of the command line
 ]
@@ -390,8 +403,8 @@ def test_a_damaged_run_stops_the_command_before_anything_is_trained(cli, tmp_pat
 
 def test_a_store_that_cannot_be_written_stops_the_command_before_anything_is_trained(cli, tmp_path, monkeypatch):
     cli(*TINY, "--seeds", 1, "--store", tmp_path)
-    monkeypatch.setattr(Path, "write_text", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
-    monkeypatch.setattr(lab, "_train_on_cpu", lambda *_: pytest.fail("it was trained"))
+    monkeypatch.setattr(os, "fsync", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+    monkeypatch.setattr(workers, "train", lambda *_: pytest.fail("it was trained"))
     status, _, message = cli(*TINY, "--seeds", 2, "--store", tmp_path)
     assert status != 0 and one_sentence(message) and f"store cannot write {tmp_path}/store.json (Permission" in message
 

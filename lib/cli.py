@@ -1,0 +1,163 @@
+"""The command line: its commands, and what becomes of their errors."""
+
+import os
+import sys
+import warnings
+
+import click
+
+from lib import experiments, lab, settings
+from lib.errors import UserError, number, shown
+from lib.store import Store
+
+HOURS = 10_000  # the longest time budget
+
+
+def seconds(text: str | None) -> float | None:
+    """Seconds from text such as "90s", "9m" or "1.5h"."""
+    if text is None:
+        return None
+    units = {"s": 1, "m": 60, "h": 3600}
+    try:
+        value = float(text[:-1]) * units[text[-1]]
+    except (KeyError, ValueError, IndexError) as error:
+        raise UserError(f"time-budget is {shown(text)}, but it must be a number with s, m or h, such as 9m.") from error
+    if not 0 < value <= 3600 * HOURS:  # nan is not, either
+        raise UserError(f"time-budget is {shown(text)}, but it must be more than nothing and at most {HOURS:,}h.")
+    return value
+
+
+def _number(context: click.Context, parameter: click.Parameter, text: str | None) -> int | str | None:
+    return None if text is None else number(text)
+
+
+def options(command):
+    """The notebooks' parameters as options; lists are written with commas."""
+    command = click.option("--store", default="results", show_default=True, help="Folder of the runs.")(command)
+    command = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")(command)
+    for name, text in (("iterations", "Updates a run."), ("seeds", "Runs a cell.")):
+        whole = click.option(f"--{name}", callback=_number, help=f"{text} [default: the profile's]")
+        command = whole(command)
+    command = click.option("--widths", help="Such as 14,28. [default: the profile's]")(command)
+    command = click.option("--tasks", help="Such as arithmetic,facts. [default: the experiment's]")(command)
+    profiles = ", ".join(experiments.PROFILES)
+    return click.option("--profile", help=f"{profiles}. [default: quick; for the replication, full]")(command)
+
+
+@click.group()
+def main() -> None:
+    """Train, look up and render the replication of Too Big to Think (arXiv:2506.09099)."""
+
+
+@main.command()
+@click.argument("experiment")
+@options
+@click.option("--time-budget", help="Stop cleanly after this long, such as 9m.")
+def run(experiment: str, time_budget: str | None, **given) -> None:
+    """Train the runs of EXPERIMENT that the store lacks."""
+    chosen = _settle(experiment, given)
+    outcome = lab.run(chosen.sweep(), chosen.store, chosen.device, seconds(time_budget))
+    click.echo(outcome.report())
+
+
+@main.command()
+@options
+def status(**given) -> None:
+    """Show what the store holds of what each experiment asks, cell by cell."""
+    for name, tasks in experiments.EXPERIMENTS.items():
+        if not tasks or (name in experiments.REGISTERED and name != "replication"):  # those read the same runs
+            continue
+        chosen = _settle(name, given)
+        sweep = chosen.sweep()
+        if "variant" not in sweep:
+            sweep["variant"] = ""
+        there = Store(chosen.store).ids()
+        cells = sweep.assign(there=sweep["run"].isin(there)).groupby(["task", "width", "variant"], sort=False)["there"]
+        for (task, width, variant), cell in cells.agg(["sum", "count"]).iterrows():
+            size = experiments.size_name(width)
+            click.echo(f"{name:12} {task:12} {size:5} {variant:10} {cell['sum']:4} of {cell['count']:4}")
+
+
+@main.command()
+@click.argument("other_store")
+@click.option("--store", default="results", show_default=True, help="Folder of the runs.")
+def merge(other_store: str, store: str) -> None:
+    """Copy the runs of OTHER_STORE that the store lacks."""
+    other = Store(other_store)
+    if not other.ids():
+        raise UserError(f"OTHER_STORE is {shown(other_store)}, but it must be a store with at least one run.")
+    copied, wrong = Store(store).merge(other)
+    click.echo(
+        f"{copied} runs were copied from {click.format_filename(other_store)} to {click.format_filename(store)}."
+    )
+    if wrong:
+        for sentence in wrong:
+            click.echo(sentence, err=True)
+        raise UserError(f"{len(wrong)} runs are damaged and were left out; delete their files, or get them anew.")
+
+
+@main.command()
+@click.argument("store", default="results")
+def check(store: str) -> None:
+    """Verify every file of STORE, and against the digests in its runs.sha256, where it has them."""
+    held, name = Store(store), click.format_filename(store)
+    if not held.ids():
+        raise UserError(f"STORE is {name!r}, but it must be a store with at least one run.")
+    wrong, unlisted = held.check()
+    for sentence in wrong:
+        click.echo(sentence, err=True)
+    if wrong:
+        raise UserError(f"{len(wrong)} files of {name} are not what they should be.")
+    lacks = f"; {len(unlisted)} of them are not listed in runs.sha256, such as {unlisted[0]}" if unlisted else ""
+    click.echo(f"{len(held.ids())} runs in {name} are sound{lacks}.")
+
+
+@main.command()
+@click.argument("run_id")
+@click.option("--store", default="results", show_default=True, help="Folder of the runs.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+def rerun(run_id: str, store: str, device: str) -> None:
+    """Train the run RUN_ID once more and tell whether it came out the same; the store is left as it is."""
+    kept = Store(store)
+    if run_id not in kept.ids():
+        name = click.format_filename(store)
+        example = f", such as {min(kept.ids())}" if kept.ids() else ", which has none"
+        raise UserError(f"RUN_ID is {shown(run_id)}, but it must be the id of a run in {name}{example}.")
+    device = settings.settle({"device": device}, "index").device
+    click.echo(lab.rerun(kept, run_id, device))
+
+
+@main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def book(arguments: tuple[str, ...]) -> None:
+    """Run the notebooks NAME..., or all, and keep the results for the book: [NAME]... [-p PARAMETER VALUE]..."""
+    from lib.book import main as run_notebooks  # papermill takes seconds to load
+
+    run_notebooks(list(arguments), standalone_mode=False)
+
+
+def _settle(experiment: str, given: dict) -> settings.Settings:
+    if not experiments.EXPERIMENTS.get(experiment):
+        names = ", ".join(name for name, tasks in experiments.EXPERIMENTS.items() if tasks)
+        raise UserError(f"EXPERIMENT is {shown(experiment)}, but it must be one of {names}.")
+    return settings.settle(given, experiment)
+
+
+def call() -> int | str:
+    """Runs the command line; returns its exit status, or the sentence to fail with."""
+    warnings.formatwarning = lambda message, *_: f"{message}\n"
+    try:
+        main(standalone_mode=False)
+        sys.stdout.flush()
+    except UserError as error:
+        return f"Error: {error}"
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        return f"Error: {error.format_message()}"
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    except BrokenPipeError:  # whoever reads has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 0

@@ -1,0 +1,236 @@
+"""What is stored of a run: its file, encoded and decoded, and the outcomes that its curve has.
+
+Notable features:
+- a finished run is one parquet table, one row an evaluation; its factors, outcomes and where it was trained are JSON in
+  the metadata, and so are SHA-256 digests of this text and of text and numbers;
+- tensors (states of unfinished runs, weights of finished ones) are safetensors with the run's id and a digest;
+- decoding verifies all of it: pages and contents by their checksums, the id by the factors, the columns by the task,
+  the outcomes by the curve. A run's file of before there were checksums is verified but for these.
+"""
+
+import io
+import json
+from dataclasses import MISSING, asdict, dataclass, fields
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+from lib import tasks
+from lib.files import digest, need
+from lib.run import Run
+
+SCORES = ("greedy", "sampled", "likelihood")
+FACTORS = [field.name for field in fields(Run)]
+OUTCOMES = ["loss", "seen_accuracy", "held_out_correct", "facts_accuracy"]
+SCHEMA = pa.schema(
+    {"iteration": pa.int64(), "loss": pa.float64(), "greedy": pa.list_(pa.bool_())}
+    | dict.fromkeys(("sampled", "likelihood"), pa.list_(pa.float32()))
+)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A finished run as it is stored.
+
+    `text` is the JSON with its factors, outcomes and where it was trained; `columns` are `iteration` (evaluations,),
+    `loss` (evaluations,) and the scores, each (evaluations, prompts).
+    """
+
+    text: str
+    columns: dict[str, np.ndarray]
+
+    @property
+    def run(self) -> Run:
+        return configuration(json.loads(self.text))
+
+    def same_curve(self, other: "Stored") -> bool:
+        """Whether two runs came out the same to the bit, wherever they were trained."""
+        return all(self.columns[name].tobytes() == other.columns[name].tobytes() for name in SCHEMA.names)
+
+    def encode(self) -> bytes:
+        """The file that holds it."""
+        arrays = [pa.array(self.columns["iteration"]), pa.array(self.columns["loss"])]
+        for name in SCORES:
+            values = self.columns[name]
+            ends = np.arange(len(values) + 1, dtype=np.int32) * values.shape[1]
+            arrays.append(pa.ListArray.from_arrays(pa.array(ends), pa.array(values.ravel())))
+        text = self.text.encode()
+        sums = {"details": digest(text), "all": digest(text, *(self.columns[name] for name in SCHEMA.names))}
+        table = pa.table(arrays, schema=SCHEMA.with_metadata({"run": text, "sha256": json.dumps(sums)}))
+        file = io.BytesIO()
+        pq.write_table(table, file, compression="zstd", compression_level=12, write_page_checksum=True)
+        return file.getvalue()
+
+
+def finished(run: Run, curve: list[dict], trained: dict) -> Stored:
+    """A finished run as it is stored: probabilities are rounded to four digits, and outcomes are computed.
+
+    `curve` has the rows of `Stack.measure`, `trained` where and with what it was trained.
+    """
+    columns = {name: np.stack([np.asarray(row[name]) for row in curve]) for name in SCHEMA.names}
+    for name in ("sampled", "likelihood"):
+        columns[name] = columns[name].round(4).astype(np.float32)
+    columns["iteration"], columns["loss"] = columns["iteration"].astype(np.int64), columns["loss"].astype(float)
+    details = {"parameters": run.architecture.parameters(), **outcomes(run, columns), **trained}
+    return Stored(json.dumps({"run": run.id, **asdict(run), **details}), columns)
+
+
+def configuration(details: dict) -> Run:
+    """The run with these factors; one that was added after it was stored has its default."""
+    lacking = [f.name for f in fields(Run) if f.name not in details and f.default is MISSING]
+    need(not lacking, f"it does not say {' and '.join(lacking)}")
+    return Run(**{name: value for name, value in details.items() if name in FACTORS})
+
+
+def opened(data: bytes, run: str) -> tuple[pq.ParquetFile, dict, dict]:
+    """A run's file, the details in its metadata, and its digests where it has any; ValueError for what does not fit."""
+    file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+    metadata = file.schema_arrow.metadata or {}
+    need(b"run" in metadata, "it is not a run of this project")
+    details, sums = json.loads(metadata[b"run"]), json.loads(metadata.get(b"sha256", b"{}"))
+    need(not sums or sums["details"] == digest(metadata[b"run"]), "its details are not what their checksum says")
+    config = configuration(details)
+    need(details["run"] == run == config.id, "its name is not the id of what it holds")
+    need(file.schema_arrow.equals(SCHEMA), "its columns are not those of a run")
+    need(file.metadata.num_rows == len(config.evaluations()), "it lacks evaluations or has more than it should")
+    return file, details, sums
+
+
+def decode(data: bytes, run: str) -> Stored:
+    """What a run's file holds, wholly verified; ValueError for what does not fit (or another of `ODD`)."""
+    file, details, sums = opened(data, run)
+    config, table = configuration(details), file.read(use_threads=False)
+    table.validate(full=True)
+    columns, prompts = {}, len(prompt_table(config))
+    for name in SCHEMA.names:
+        values = table[name].combine_chunks()
+        need(values.null_count == 0, f"{name} has gaps")
+        if name in SCORES:
+            ends = np.arange(len(values) + 1) * prompts
+            need(np.array_equal(values.offsets, ends), f"{name} has another number of prompts than the task")
+            values = values.values
+            need(values.null_count == 0, f"{name} has gaps")
+        columns[name] = values.to_numpy(zero_copy_only=False)
+    for name in SCORES:
+        columns[name] = columns[name].reshape(-1, prompts)
+        need(not ((columns[name] < 0) | (columns[name] > 1)).any(), f"{name} is not between 0 and 1")
+    need(columns["iteration"].tolist() == config.evaluations(), "its evaluations are not those of the run")
+    text = file.schema_arrow.metadata[b"run"]
+    arrays = (columns[name] for name in SCHEMA.names)
+    need(not sums or sums["all"] == digest(text, *arrays), "its numbers are not what their checksum says")
+    found = outcomes(config, columns)
+    need(all(details[name] == found[name] for name in OUTCOMES), "its outcomes are not those of its curve")
+    need(details["parameters"] == config.architecture.parameters(), "its number of parameters is not that of its model")
+    return Stored(text.decode(), columns)
+
+
+def unpacked(data: bytes, run: Run) -> dict[str, Tensor]:
+    """The tensors of a file that `packed` made for this run; ValueError for another or a changed one."""
+    tensors = load(data)
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    need(header["run"] == run.id, f"it is of the run {header['run']}")
+    need(header["sha256"] == _sum(tensors), "its numbers are not what their checksum says")
+    return tensors
+
+
+def packed(tensors: dict[str, Tensor], run: Run) -> bytes:
+    tensors = {name: x.contiguous() for name, x in tensors.items()}
+    return save(tensors, {"run": run.id, "sha256": _sum(tensors)})
+
+
+def _sum(tensors: dict[str, Tensor]) -> str:
+    parts = ((f"{name} {x.dtype} {tuple(x.shape)}".encode(), x.numpy()) for name, x in sorted(tensors.items()))
+    return digest(*(part for pair in parts for part in pair))
+
+
+def fitting(run: Run, tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[dict]]:
+    """State and curve in a checkpoint; ValueError for what cannot be those of this run."""
+    curve = {name.removeprefix("curve."): x.numpy() for name, x in tensors.items() if name.startswith("curve.")}
+    state = {name: x for name, x in tensors.items() if not name.startswith("curve.")}
+    for name in ("flat", "first", "second"):
+        need(state[name].shape == (run.architecture.parameters(),), f"{name} has another shape than the model")
+        need(state[name].dtype == torch.float32 and state[name].isfinite().all(), f"{name} is not finite float32")
+    at, count, prompts = int(state["iteration"]), len(curve["iteration"]), len(prompt_table(run))
+    due = [i for i in run.evaluations() if i <= at]
+    need(0 <= at <= run.iterations and curve["iteration"].tolist() == due, "its evaluations are not those of the run")
+    need(curve["loss"].shape == (count,), "it has another number of losses than of evaluations")
+    for name in SCORES:
+        need(curve[name].shape == (count, prompts), f"{name} has another shape than the task's prompts")
+    rows = [{name: x[i] for name, x in curve.items()} for i in range(count)]
+    for row in rows:
+        row["iteration"], row["loss"] = int(row["iteration"]), float(row["loss"])
+    return state, rows
+
+
+# Prompts and outcomes
+
+
+def prompt_table(run: Run) -> pd.DataFrame:
+    """The prompts of a run's task in the order of its scores: prompt, group, answer, left, right, operation."""
+    return _prompt_table(run.task, run.held_out)
+
+
+@cache
+def _prompt_table(task: str, held_out: str) -> pd.DataFrame:
+    rows = []
+    for p in tasks.make(task, tasks.pairs(held_out)).prompts:  # the same ones, whatever the order of the lines
+        parts = (None, None, None) if p.group == "fact" else (int(p.name[0]), int(p.name[2]), p.name[1])
+        rows.append((p.name, p.group, p.answer, *parts))
+    return pd.DataFrame(rows, columns=["prompt", "group", "answer", "left", "right", "operation"])
+
+
+@cache
+def _groups(task: str, held_out: str) -> dict[str, np.ndarray]:
+    """The places of the prompts of each group."""
+    group = _prompt_table(task, held_out)["group"].to_numpy()
+    return {name: np.flatnonzero(group == name) for name in ("seen", "held out", "fact")}
+
+
+def outcomes(run: Run, columns: dict[str, np.ndarray]) -> dict[str, float | None]:
+    """The outcomes at the last evaluation, None where the task has no such prompts; the columns of `summarize`."""
+    last, groups = columns["greedy"][-1], _groups(run.task, run.held_out)
+    loss = float(columns["loss"][-1])
+    found = {"loss": None if np.isnan(loss) else loss}
+    for name, group in zip(OUTCOMES[1:], ("seen", "held out", "fact"), strict=True):
+        right = last[groups[group]]
+        found[name] = None if not len(right) else float(right.sum() if group == "held out" else right.mean())
+    return found
+
+
+def summarize(run: Run, iteration: np.ndarray, loss: np.ndarray, scores: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Accuracies from the scores (evaluations, prompts) of the prompts, one row an evaluation.
+
+    `seen_accuracy` and `facts_accuracy` are shares of the prompts and `held_out_correct` a count, all under greedy
+    decoding and NaN where the task has no such prompts. `addition` and `subtraction` are the paper's percentages, of 91
+    prompts each: those with a right-hand 0 are left out, but for 0+0 and 0-0 (arXiv:2506.09099). `score` is the share
+    right of those and of the facts, whose first maximum the paper's code keeps as its checkpoint; in joint training it
+    keeps none that has no sum or no fact right, and such a score is 0 here.
+    """
+    table = prompt_table(run)
+    group, operation = table["group"].to_numpy(), table["operation"].to_numpy()
+    asked = ((table["right"] != 0) | (table["left"] == 0)).to_numpy()  # by the paper
+    facts, sums = group == "fact", asked & (group != "fact")
+
+    def over(chosen: np.ndarray, what) -> np.ndarray:
+        inside = scores["greedy"][:, chosen]
+        return what(inside, axis=1).astype(float) if inside.shape[1] else np.full(len(iteration), np.nan)
+
+    kept = np.all([scores["greedy"][:, some].any(1) for some in (facts, sums) if some.any()], axis=0)
+    return pd.DataFrame(
+        {
+            "iteration": iteration,
+            "loss": loss,
+            "seen_accuracy": over(group == "seen", np.mean),
+            "held_out_correct": over(group == "held out", np.sum),
+            "facts_accuracy": over(group == "fact", np.mean),
+            "addition": 100 * over((operation == "+") & asked, np.mean),
+            "subtraction": 100 * over((operation == "-") & asked, np.mean),
+            "score": scores["greedy"][:, facts | sums].mean(1) * kept,
+        }
+    )

@@ -1,0 +1,106 @@
+"""Files that are there whole or not at all, and that are doubted when they are read.
+
+Notable features:
+- a file is written beside, synced and renamed; what a killed writer left can be told from what is being written;
+- only regular files are read: a pipe in the way of one would be waited for without end;
+- whoever decodes a file says with `need` what must hold, and catches `ODD`.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from safetensors import SafetensorError
+
+from lib.errors import UserError
+
+BESIDE = re.compile(r"\..+\.[0-9a-f]{16}")  # the name of a file that is being written
+# What Python and its libraries raise when a file holds anything at all. Each means that it is not what it should be.
+ODD = (
+    OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError,
+    pa.ArrowException, SafetensorError,
+)  # fmt: skip
+
+
+@contextlib.contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """A new, empty file in the folder of `path`, which is made, to write to; it is gone afterwards, unless renamed.
+
+    Its name is random, so that nobody can have put anything there, and it is locked, so that it can be told from what
+    a killed writer left.
+
+    Raises
+    ------
+    UserError
+        When the folder cannot be written or the disk is full.
+    """
+    found = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(found, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield found
+        finally:
+            os.close(handle)
+            found.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"store cannot write {path} ({error.strerror or error}); it needs a folder that can be written, with free "
+            "space."
+        ) from error
+
+
+def write(path: Path, data: bytes) -> None:
+    """Puts `data` at `path`, at once and for good; when it fails (see `beside`), what was there is still there."""
+    with beside(path) as new:
+        with new.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)  # the new name, too, survives a power cut
+        finally:
+            os.close(folder)
+
+
+def read(path: Path) -> bytes:
+    """The contents of a regular file; OSError for anything else, such as a pipe, which might never end."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError("not a regular file")
+        return file.read()
+
+
+def sweep_up(folder: Path) -> None:
+    """Removes what writers that were killed left in a folder; what is being written is locked and stays."""
+    for path in folder.glob(".*") if folder.is_dir() else ():
+        if BESIDE.fullmatch(path.name) and path.is_file():
+            with contextlib.suppress(OSError), path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+
+
+def need(condition: object, what: str) -> None:
+    """Raises ValueError, which says what is wrong, unless the condition holds."""
+    if not condition:
+        raise ValueError(what)
+
+
+def digest(*parts: bytes | np.ndarray) -> str:
+    """SHA-256 of byte strings and of the contents of arrays, one after the other."""
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part if isinstance(part, bytes) else np.ascontiguousarray(part).data)
+    return found.hexdigest()
