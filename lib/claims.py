@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from lib import stats
-from lib.experiments import REPLICATION, VARIANTS
+from lib.experiments.replication import GOALS, VARIANTS
 from lib.measures import succeeded
 from lib.paper import LARGE, SIZES, published
 from lib.words import VARIANTS as SETS
@@ -14,7 +14,7 @@ from lib.words import size_name
 
 PROTOCOL = "b98ad7b"  # the commit that registered the rules
 REGISTERED = pd.Timestamp("2026-11-23T07:15:46Z")  # and its time
-TASKS = tuple(REPLICATION[0])  # in the registered order
+TASKS = tuple(GOALS[0])  # in the registered order
 # claim, task, the rule that judges it (stats.CLAIMS), and the sizes that it speaks of
 CELLS = (
     ("C1", "arithmetic", "extrapolates", (14,)),
@@ -37,7 +37,7 @@ def begun(runs: pd.DataFrame) -> pd.Series:
 
 def looks(task: str) -> list[int]:
     """The numbers of seeds at which the runs of a task are judged."""
-    return [goal[task] for goal in REPLICATION if task in goal]
+    return [goal[task] for goal in GOALS if task in goal]
 
 
 def due(runs: pd.DataFrame) -> pd.DataFrame:

@@ -3,10 +3,12 @@
 import os
 import sys
 import warnings
+from collections.abc import Iterable
 
 import click
 
-from lib import experiments, lab, settings
+from lib import experiments, lab, settings, words
+from lib import sweep as sweeps
 from lib.errors import UserError, number, shown
 from lib.store import Store
 
@@ -31,13 +33,15 @@ def _number(context: click.Context, parameter: click.Parameter, text: str | None
     return None if text is None else number(text)
 
 
-def options(command):
-    """The notebooks' parameters as options; lists are written with commas."""
+def options(command, own: Iterable[str] = ()):
+    """The notebooks' parameters as options, and an experiment's `own`; lists are written with commas."""
     command = click.option("--store", default="results", show_default=True, help="Folder of the runs.")(command)
     command = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")(command)
     for name, text in (("iterations", "Updates a run."), ("seeds", "Runs a cell.")):
         whole = click.option(f"--{name}", callback=_number, help=f"{text} [default: the profile's]")
         command = whole(command)
+    for name in own:
+        command = click.option(f"--{name.replace('_', '-')}", help="A list. [default: the experiment's]")(command)
     command = click.option("--widths", help="Such as 14,28. [default: the profile's]")(command)
     command = click.option("--tasks", help="Such as arithmetic,facts. [default: the experiment's]")(command)
     profiles = ", ".join(experiments.PROFILES)
@@ -49,33 +53,49 @@ def main() -> None:
     """Train, look up and render the replication of Too Big to Think (arXiv:2506.09099)."""
 
 
-@main.command()
-@click.argument("experiment")
-@options
-@click.option("--time-budget", help="Stop cleanly after this long, such as 9m.")
-def run(experiment: str, time_budget: str | None, **given) -> None:
+class _Experiments(click.Group):
+    """A command for each experiment, with its own parameters as options."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return experiments.trained()
+
+    def get_command(self, context: click.Context, name: str) -> click.Command:
+        module = experiments.load(name)
+        if not module.TASKS:
+            raise experiments.unknown(name)
+
+        def train(time_budget: str | None, **given) -> None:
+            chosen = settings.settle(given, name)
+            outcome = lab.run(chosen.sweep(), chosen.store, chosen.device, seconds(time_budget))
+            click.echo(outcome.report())
+
+        budget = click.option("--time-budget", help="Stop cleanly after this long, such as 9m.")
+        about = (module.__doc__ or name).splitlines()[0]
+        return click.command(name, help=about)(options(budget(train), experiments.factors(name)))
+
+
+@main.group(cls=_Experiments, subcommand_metavar="EXPERIMENT [OPTIONS]", invoke_without_command=True)
+@click.pass_context
+def run(context: click.Context) -> None:
     """Train the runs of EXPERIMENT that the store lacks."""
-    chosen = _settle(experiment, given)
-    outcome = lab.run(chosen.sweep(), chosen.store, chosen.device, seconds(time_budget))
-    click.echo(outcome.report())
+    if context.invoked_subcommand is None:
+        raise experiments.unknown("")
 
 
 @main.command()
 @options
 def status(**given) -> None:
     """Show what the store holds of what each experiment asks, cell by cell."""
-    for name, tasks in experiments.EXPERIMENTS.items():
-        if not tasks or (name in experiments.REGISTERED and name != "replication"):  # those read the same runs
-            continue
-        chosen = _settle(name, given)
+    for name in experiments.trained():
+        chosen = settings.settle(given, name)
         sweep = chosen.sweep()
-        if "variant" not in sweep:
-            sweep["variant"] = ""
         there = Store(chosen.store).ids()
-        cells = sweep.assign(there=sweep["run"].isin(there)).groupby(["task", "width", "variant"], sort=False)["there"]
-        for (task, width, variant), cell in cells.agg(["sum", "count"]).iterrows():
-            size = experiments.size_name(width)
-            click.echo(f"{name:12} {task:12} {size:5} {variant:10} {cell['sum']:4} of {cell['count']:4}")
+        by = ["task", "width", *chosen.factors, *sweeps.labels(sweep)]
+        cells = sweep.assign(there=sweep["run"].isin(there)).groupby(by, sort=False)["there"].agg(["sum", "count"])
+        for key, cell in zip(cells.index, cells.itertuples(index=False), strict=True):
+            task, width, *rest = key
+            size, others = words.size_name(width), " ".join(map(str, rest))
+            click.echo(f"{name:12} {task:12} {size:5} {others:10} {cell[0]:4} of {cell[1]:4}")
 
 
 @main.command()
@@ -123,7 +143,7 @@ def rerun(run_id: str, store: str, device: str) -> None:
         name = click.format_filename(store)
         example = f", such as {min(kept.ids())}" if kept.ids() else ", which has none"
         raise UserError(f"RUN_ID is {shown(run_id)}, but it must be the id of a run in {name}{example}.")
-    device = settings.settle({"device": device}, "index").device
+    device = settings.settle({"device": device}, "capacity").device
     click.echo(lab.rerun(kept, run_id, device))
 
 
@@ -134,13 +154,6 @@ def book(arguments: tuple[str, ...]) -> None:
     from lib.book import main as run_notebooks  # papermill takes seconds to load
 
     run_notebooks(list(arguments), standalone_mode=False)
-
-
-def _settle(experiment: str, given: dict) -> settings.Settings:
-    if not experiments.EXPERIMENTS.get(experiment):
-        names = ", ".join(name for name, tasks in experiments.EXPERIMENTS.items() if tasks)
-        raise UserError(f"EXPERIMENT is {shown(experiment)}, but it must be one of {names}.")
-    return settings.settle(given, experiment)
 
 
 def call() -> int | str:

@@ -192,6 +192,11 @@ def _groups(task: str, held_out: str) -> dict[str, np.ndarray]:
     return {name: np.flatnonzero(group == name) for name in ("seen", "held out", "fact")}
 
 
+def asked(task: str, held_out: str) -> int:
+    """How many held-out expressions a run is asked: four a pair, two a double."""
+    return len(_groups(task, held_out)["held out"])
+
+
 def outcomes(run: Run, columns: dict[str, np.ndarray]) -> dict[str, float | None]:
     """The outcomes at the last evaluation, None where the task has no such prompts; the columns of `summarize`."""
     last, groups = columns["greedy"][-1], _groups(run.task, run.held_out)

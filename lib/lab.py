@@ -10,10 +10,12 @@ import tempfile
 import time
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from lib import experiments, workers
+from lib import sweep as sweeps
+from lib import words, workers
 from lib.errors import UserError
 from lib.run import Run
 from lib.settings import Settings
@@ -39,7 +41,7 @@ class Outcome:
         there, asked = len(self.runs), len(self.runs) + len(self.missing)
         text = f"{there} of {asked} runs are in the store; {self.trained} trained just now"
         left = self.missing.groupby(["task", "width"]).size()
-        cells = ", ".join(f"{task} {experiments.size_name(width)} ({n})" for (task, width), n in left.items())
+        cells = ", ".join(f"{task} {words.size_name(width)} ({n})" for (task, width), n in left.items())
         days = f" ({self.left_to_gpu} of them would take a CPU days and are left to a GPU)" if self.left_to_gpu else ""
         return text + (f"; missing: {cells}{days}." if cells else ".")
 
@@ -83,7 +85,7 @@ def run(sweep: pd.DataFrame, store: str, device: str = "cpu", time_budget: float
 
     Parameters
     ----------
-    sweep : a table of runs (experiments.sweep), trained in the order of its rows.
+    sweep : a table of runs (lib.sweep), trained in the order of its rows.
     store : path of the store.
     device : "cpu" or "cuda".
     time_budget : seconds after which training stops cleanly, to be continued by the same call.
@@ -95,7 +97,7 @@ def run(sweep: pd.DataFrame, store: str, device: str = "cpu", time_budget: float
     have = held.ids()
     _sound(held, [run for run in asked if run in have])
     lacking = {run for run, what in asked.items() if run not in have or (what and not held.weights_path(run).exists())}
-    wanted = [run for run in experiments.rows(sweep) if run.id in lacking]
+    wanted = [run for run in sweeps.rows(sweep) if run.id in lacking]
     too_long = [run for run in wanted if device == "cpu" and cost(run) > CPU_HOURS * 3600 * FLOPS_A_SECOND]
     todo = [run for run in wanted if run not in too_long]
     if todo:
@@ -121,36 +123,34 @@ def _sound(store: Store, runs: list[str]) -> None:
 
 
 def look(sweep: pd.DataFrame, store: str) -> Outcome:
-    """What a store holds of a sweep; nothing is trained. A column `variant` of the sweep is handed on."""
-    runs = Store(store).runs(sweep["run"])
-    if "variant" in sweep:
-        runs = runs.merge(sweep[["run", "variant"]], on="run")
+    """What a store holds of a sweep; nothing is trained. Labels of the sweep are handed on."""
+    runs = Store(store).runs(sweep["run"]).merge(sweep[["run", *sweeps.labels(sweep)]], on="run")
     return Outcome(runs, sweep[~sweep["run"].isin(runs["run"])], 0, 0)
 
 
 def gather(settings: Settings) -> Outcome:
-    """The runs of a chapter. What lacks is trained, but for the registered replication, which takes a CPU a day."""
+    """The runs of a chapter. What lacks is trained, but where the number of seeds is the experiment's own."""
     sweep = settings.sweep()
     return run(sweep, settings.store, settings.device) if settings.seeds else look(sweep, settings.store)
 
 
 def rerun(store: Store, run_id: str, device: str) -> str:
     """Trains a stored run once more, beside the store, and says in a sentence or two whether it came out the same."""
-    config = store.stored(run_id).run
-    sweep = experiments.table([config])
+    stored = store.stored(run_id)
+    sweep = sweeps.table([stored.run])
     with tempfile.TemporaryDirectory() as folder:
         run(sweep, folder, device)
         again = Store(folder)
         if run_id not in again.ids():
             raise UserError(f"RUN_ID is {run_id!r}, a run that would take a CPU days; rerun it with device cuda.")
         old, new = store.details(run_id), again.details(run_id)
-        curves = [s.curves(sweep)[["loss", "score"]] for s in (store, again)]
-        answers = [s.items(sweep)["greedy"] for s in (store, again)]
-    apart = (curves[0]["loss"] - curves[1]["loss"]).abs().max()
+        columns, same = again.stored(run_id).columns, stored.same_curve(again.stored(run_id))
+    apart = np.nanmax(np.abs(stored.columns["loss"] - columns["loss"]), initial=0)
+    answers = np.array_equal(stored.columns["greedy"], columns["greedy"])
     where = ["{} ({}, {}, torch {})".format(*(d.get(name, "unknown") for name in TRAINED_ON)) for d in (old, new)]
-    if answers[0].equals(answers[1]) and curves[0].equals(curves[1]):
+    if same:
         return f"{run_id} came out the same to the bit: loss {new['loss']:.6f}."
-    if answers[0].equals(answers[1]) and apart < ROUNDING:
+    if answers and apart < ROUNDING:
         losses = f"losses within {apart:.1g}" if apart else "every loss, but not every probability"
         return (
             f"{run_id} came out the same but for rounding: every answer at every evaluation, and {losses}. "

@@ -9,6 +9,7 @@ Notable features:
 import pandas as pd
 
 from lib import stats
+from lib.sweep import groups, unpooled
 from lib.words import VARIANTS
 
 RULES = ("final", "paper's checkpoint", "lowest loss")
@@ -31,8 +32,8 @@ def reported(curves: pd.DataFrame, rule: str) -> pd.DataFrame:
 
 
 def succeeded(table: pd.DataFrame, missed: int = 0) -> pd.Series:
-    """Whether a run has all four held-out sums right, or all but `missed`; on the facts, whether it recalls 95 %."""
-    sums = table["held_out_correct"] >= 4 - missed
+    """Whether a run has all held-out sums right, or all but `missed`; on the facts alone, whether it recalls 95 %."""
+    sums = table["held_out_correct"] >= table["held_out_asked"] - missed
     return sums | ((table["task"] == "facts") & (table["facts_accuracy"] >= RECALLED))
 
 
@@ -43,7 +44,7 @@ def over_time(curves: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     evaluations, the mean over runs.
     """
     rows = []
-    for key, cell in curves.dropna(subset=["held_out_correct"]).groupby(by, sort=False):
+    for key, cell in groups(curves.dropna(subset=["held_out_correct"]), by):
         right = cell.assign(right=succeeded).sort_values("iteration").groupby("run")["right"]
         row = {**dict(zip(by, key, strict=True)), "runs": right.ngroups, "ever": int(right.any().sum())}
         rows.append(row | {"end": int(right.last().sum()), "share": right.mean().mean()})
@@ -64,7 +65,7 @@ def effects(runs: pd.DataFrame, sums: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     each = sums.groupby(["run", "prompt"])["greedy"].first().unstack() if len(sums) else pd.DataFrame()
-    for key, cell in runs.groupby(CELL, sort=False):
+    for key, cell in groups(runs, CELL):
         row = {**dict(zip(CELL, key, strict=True)), "runs": len(cell)}
         for name, measure in (("correct", "held_out_correct"), ("recall", "facts_accuracy")):
             values = cell[measure].dropna()
@@ -97,7 +98,7 @@ def sensitivity(runs: pd.DataFrame, curves: pd.DataFrame, facts: pd.DataFrame) -
     ways = {"registered": (runs, 0), "one missed sum allowed": (runs, 1)}
     ways |= {rule: (reported(curves, rule), 0) for rule in RULES[1:]}
     for way, (table, missed) in ways.items():
-        for key, cell in table[table["task"] == "arithmetic"].groupby(CELL, sort=False):
+        for key, cell in groups(table[table["task"] == "arithmetic"], CELL):
             row = {**dict(zip(CELL, key, strict=True)), "way": way, "runs": len(cell)}
             rows.append(row | {"successes": int(succeeded(cell, missed).sum())})
     asked = facts[~facts["prompt"].isin(["USA", "UK"])].groupby("run")["greedy"].mean() if len(facts) else pd.Series()
@@ -108,6 +109,6 @@ def sensitivity(runs: pd.DataFrame, curves: pd.DataFrame, facts: pd.DataFrame) -
         ways[rule] = (table, table["facts_accuracy"])
     for way, (table, values) in ways.items():
         recalled = table.assign(value=pd.to_numeric(values))[table["task"] == "facts"]
-        found = stats.means(recalled, CELL, "value")
+        found = stats.means(unpooled(recalled, CELL), CELL, "value")
         rows += found.assign(way=way).to_dict("records")
     return _ordered(pd.DataFrame(rows, columns=[*CELL, "way", "runs", "successes", "mean", "low", "high"]))

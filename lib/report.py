@@ -4,7 +4,7 @@ import pandas as pd
 
 from lib import stats, words
 from lib.claims import TASKS, looks
-from lib.experiments import REPLICATION, VARIANTS
+from lib.experiments.replication import GOALS, VARIANTS
 from lib.paper import LARGE, SIZES
 from lib.words import size_name
 
@@ -171,7 +171,7 @@ def provisional(runs: pd.DataFrame) -> str:
     there = runs.groupby(["task", "width", "variant"]).size()
     named = [(task, variant) for task in TASKS for variant in VARIANTS] + [("arithmetic", "one order")]
     cells = {(t, width, v): int(there.get((t, width, v), 0)) for t, v in named for width in SIZES}
-    least = {key: REPLICATION[0][key[0]] for key in cells}
+    least = {key: GOALS[0][key[0]] for key in cells}
     enough = sum(number >= least[key] for key, number in cells.items())
     text = f"{enough} of the protocol's {len(cells)} cells have at least their least number of runs."
     few = [

@@ -1,10 +1,11 @@
 """Settings: what a notebook or a command was asked for, checked before anything is trained."""
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from lib import experiments
@@ -18,7 +19,11 @@ PARAMETERS = ("profile", "tasks", "widths", "seeds", "iterations", "device", "st
 
 @dataclass(frozen=True)
 class Settings:
-    """Checked parameters, with what the profile fills in; `device` is "cpu" or "cuda"."""
+    """Checked parameters, with what the profile fills in.
+
+    `device` is "cpu" or "cuda"; `seeds` is None where the experiment has a number of its own for every cell; `factors`
+    are the experiment's own parameters.
+    """
 
     experiment: str
     profile: str
@@ -28,13 +33,12 @@ class Settings:
     iterations: int
     device: str
     store: str
+    factors: dict[str, list] = field(default_factory=dict)
 
-    def sweep(self):
-        """The runs that these settings ask for (experiments.sweep, or experiments.replication)."""
-        if self.experiment in experiments.REGISTERED:
-            return experiments.replication(self.tasks, self.widths, self.seeds, self.iterations)
-        assert self.seeds is not None
-        return experiments.sweep(self.tasks, self.widths, self.seeds, self.iterations)
+    def sweep(self) -> pd.DataFrame:
+        """The runs that these settings ask for."""
+        make = experiments.load(self.experiment).sweep
+        return make(self.tasks, self.widths, self.seeds, self.iterations, **self.factors)
 
 
 def _one_of(name: str, value, choices) -> None:
@@ -56,53 +60,72 @@ def _listed(name: str, value) -> list:
     return value
 
 
-def settle(given: Mapping, experiment: str) -> Settings:
+def _asked(given: Mapping, known: list[str]) -> dict:
+    """The parameters among the variables of a notebook that were given a value.
+
+    Raises
+    ------
+    UserError
+        For a name that is no parameter.
+    """
+    ignored = ("In", "Out", "exit", "quit", "open", "get_ipython")
+    named = {
+        k: v
+        for k, v in given.items()
+        if not (k.startswith("_") or k in ignored or callable(v) or hasattr(v, "__spec__"))
+    }
+    for name in named:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            raise UserError(f"{name} is not a parameter{hint}; the parameters are {', '.join(known)}.")
+    return {k: v for k, v in named.items() if v is not None and not (isinstance(v, (str, list)) and not v)}
+
+
+def _device(name: str) -> str:
+    _one_of("device", name, DEVICES)
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("device is 'cuda', but this machine has no CUDA GPU that torch can use; it may be cpu or auto.")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+
+
+def settle(given: Mapping, experiment: str, tasks: Collection[str] = ()) -> Settings:
     """Checks parameters and fills in the profile.
 
     Parameters
     ----------
     given : the parameters by name; None, "" and [] mean "as the profile has it". A notebook passes `globals()` just
         after its parameters cell: names that begin with an underscore, functions and modules are passed over.
-    experiment : the notebook's name, which decides the tasks.
+    experiment : a name of `experiments.names`, which decides tasks and further parameters.
+    tasks : the tasks where none are given, if not all of the experiment's.
 
     Raises
     ------
     UserError
         For an unknown name, a wrong type or an impossible value.
     """
-    ignored = ("In", "Out", "exit", "quit", "open", "get_ipython", "settle")
-    given = {
-        k: v
-        for k, v in given.items()
-        if not (k.startswith("_") or k in ignored or callable(v) or hasattr(v, "__spec__"))
-    }
-    for name in given:
-        if name not in PARAMETERS:
-            near = difflib.get_close_matches(name, PARAMETERS, n=1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            raise UserError(f"{name} is not a parameter{hint}; the parameters are {', '.join(PARAMETERS)}.")
-    values = {
-        name: value
-        for name, value in given.items()
-        if value is not None and not (isinstance(value, (str, list)) and not value)
-    }
-    profile = values.get("profile", "full" if experiment == "replication" else "quick")
+    own = experiments.factors(experiment)
+    values = _asked(given, [*PARAMETERS, *own])
+    by_itself = not getattr(experiments.load(experiment), "SEEDS", True)
+    profile = values.get("profile", "full" if by_itself else "quick")
     _one_of("profile", profile, experiments.PROFILES)
-    every = experiment in experiments.REGISTERED and profile == "full" and "seeds" not in values
-    filled = {"tasks": list(experiments.EXPERIMENTS[experiment]), **experiments.PROFILES[profile]}
+    every = by_itself and profile == "full" and "seeds" not in values
+    filled = experiments.profile(experiment, profile) | ({"tasks": list(tasks)} if tasks else {})
     values = {"device": "auto", "store": str(ROOT / "results"), **filled, **values}
     found_tasks = _listed("tasks", values["tasks"]) if values["tasks"] else []
     for task in found_tasks:
         _one_of("tasks", task, TASKS)
     widths = [whole("widths", width) for width in _listed("widths", values["widths"])]
-    device = values["device"]
-    _one_of("device", device, DEVICES)
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError("device is 'cuda', but this machine has no CUDA GPU that torch can use; it may be cpu or auto.")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    factors = {name: _listed(name, values[name]) for name in own}
+    for name, found in factors.items():
+        if isinstance(own[name][0], int):
+            factors[name] = [whole(name, value) for value in found]
+        else:
+            for value in found:
+                _one_of(name, value, own[name])
     if not isinstance(values["store"], str):
         raise UserError(f"store is {shown(values['store'])}, but it must be the path of a folder.")
     iterations = whole("iterations", values["iterations"])
     seeds = None if every else whole("seeds", values["seeds"])
-    return Settings(experiment, profile, found_tasks, widths, seeds, iterations, device, values["store"])
+    device = _device(values["device"])
+    return Settings(experiment, profile, found_tasks, widths, seeds, iterations, device, values["store"], factors)

@@ -30,7 +30,7 @@ from torch import Tensor
 
 from lib import evidence
 from lib.errors import UserError
-from lib.evidence import FACTORS, OUTCOMES, SCORES, Stored, prompt_table, summarize
+from lib.evidence import FACTORS, OUTCOMES, SCORES, Stored, asked, prompt_table, summarize
 from lib.files import ODD, beside, digest, need, read, sweep_up, write
 from lib.run import Run
 
@@ -137,12 +137,16 @@ class Store:
         return evidence.configuration(self.details(run))
 
     def runs(self, only: Iterable[str] | None = None) -> pd.DataFrame:
-        """The finished runs, one row a run: id, factors, outcomes at the final iteration, where they were trained."""
+        """The finished runs, one row a run: id, factors, outcomes at the final iteration, where they were trained.
+
+        `held_out_asked` is the number of held-out expressions, of which `held_out_correct` are right.
+        """
         ids = self.ids()
         chosen = sorted(ids) if only is None else [run for run in only if run in ids]
         table = pd.DataFrame(
             [self.details(run) for run in chosen], columns=None if chosen else ["run", *FACTORS, *OUTCOMES]
         )
+        table["held_out_asked"] = [asked(*key) for key in zip(table["task"], table["held_out"], strict=True)]
         return table.astype({"line_order": "Int64", **dict.fromkeys(OUTCOMES, float)})
 
     def _read(self, run: str) -> tuple[Run, np.ndarray, np.ndarray, dict[str, np.ndarray]]:

@@ -6,7 +6,7 @@
 # are more, under the same protocol: the same texts in the same order, the same sizes, optimizer and 30,000 iterations.
 # Only the seed differs, and with it the initial weights and the windows drawn.
 
-# %% tags=["parameters", "hide-input"]
+# %% tags=["parameters", "remove-input"]
 profile = "full"
 tasks = None
 widths = None
@@ -15,24 +15,21 @@ iterations = None
 device = "auto"
 store = None
 
-# %% tags=["hide-input"]
-from lib.settings import settle
+# %% tags=["remove-input"]
+from lib import chapter
 
-settings = settle(globals(), "capacity")
+here = chapter.begin("capacity", globals())
 
-# %% tags=["hide-input"]
-from IPython.display import Markdown
-
-from lib import charts, lab, outcomes, render
+# %% tags=["remove-input"]
+from lib import charts, words
+from lib.experiments import capacity, dynamics
 from lib.paper import results
-from lib.store import Store
+from lib.tasks import floor, make
 
-render.enable()
-outcome = lab.run(settings.sweep(), settings.store, settings.device)
-runs = outcome.runs
-curves = Store(settings.store).curves(runs)
-paper = results().query("variant == 'base' and width in @settings.widths")
-Markdown(outcome.report())
+runs, curves = here.runs, here.curves(here.runs)
+sums, facts = (runs[runs["task"] == task] for task in ("arithmetic", "facts"))
+paper = results().query("variant == 'base' and width in @here.settings.widths and task in @here.settings.tasks")
+chapter.say(here.report)
 
 # %% [markdown]
 # ## The sums
@@ -40,15 +37,17 @@ Markdown(outcome.report())
 # Three curves tell the story of a run: the share of the seen sums that it answers, how many of the four held-out sums it
 # answers, and its loss, the mean surprise at the next character over the whole text.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Arithmetic: learning curves by size. A diamond is what the paper reports for its one run: accuracies at the best checkpoint, loss at the end. Click a size in the legend to keep it; point at a line to follow one seed through all panels.", "name": "fig-capacity-arithmetic"}}
-chosen = curves[curves["task"] == "arithmetic"]
-measures = ["seen_accuracy", "held_out_correct", "loss"]
-if len(chosen):
-    chart = charts.learning_curves(chosen, measures, paper[paper["task"] == "arithmetic"])
-    render.figure(chart, chosen[["run", "width", "seed", "iteration", *measures]], "capacity-arithmetic", runs[runs["task"] == "arithmetic"])
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Arithmetic: learning curves by size. A diamond is what the paper reports for its one run: accuracies at the best checkpoint, loss at the end. Click a size in the legend to keep it; point at a line to follow one seed through all panels.", "name": "fig-capacity-arithmetic"}}
+def learning(task, measures):
+    chosen = curves[curves["task"] == task]
+    chart = charts.learning_curves(chosen, measures, paper[paper["task"] == task])
+    return chart, chosen[["run", "width", "seed", "iteration", *measures]]
 
-# %% tags=["hide-input"]
-Markdown(outcomes.extrapolation(runs[runs["task"] == "arithmetic"]))
+
+chapter.figure("capacity-arithmetic", sums, lambda: learning("arithmetic", ["seen_accuracy", "held_out_correct", "loss"]))
+
+# %% tags=["remove-input"]
+chapter.table(sums, lambda: capacity.extrapolation(sums))
 
 # %% [markdown]
 # A wide interval is not a fault of the method. It is what so few runs can say about the share of runs that would
@@ -56,14 +55,23 @@ Markdown(outcomes.extrapolation(runs[runs["task"] == "arithmetic"]))
 #
 # The end of a run is one moment of many:
 
-# %% tags=["hide-input"]
-Markdown(outcomes.transience(curves[curves["task"] == "arithmetic"]))
+# %% tags=["remove-input"]
+chapter.table(sums, lambda: dynamics.transience(curves[curves["task"] == "arithmetic"].assign(variant="base")))
 
 # %% [markdown]
 # And there is more in the text than sums:
 
-# %% tags=["hide-input"]
-Markdown(outcomes.against_floors(runs))
+# %% tags=["remove-input"]
+def against_floors():
+    task = make("arithmetic")
+    means = words.listing(f"{words.size_name(width)} {loss:.3f}" for width, loss in sums.groupby("width")["loss"].mean().items())
+    return (
+        f"A reader who knows every line of the text, but takes the lines to come in no order, is left with a loss of {floor(task, ordered=False):.3f} nats a "
+        f"character; one who knows their order too, with {floor(task):.3f}. At the end our runs have, on average: {means}."
+    )
+
+
+chapter.tell(sums, against_floors)
 
 # %% [markdown]
 # Whatever lies below the first of these numbers can only come from knowing *which line follows which*. The order of the lines
@@ -71,15 +79,11 @@ Markdown(outcomes.against_floors(runs))
 #
 # ## The capitals
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Facts: learning curves by size, in the manner of the figure above.", "name": "fig-capacity-facts"}}
-chosen = curves[curves["task"] == "facts"]
-measures = ["facts_accuracy", "loss"]
-if len(chosen):
-    chart = charts.learning_curves(chosen, measures, paper[paper["task"] == "facts"])
-    render.figure(chart, chosen[["run", "width", "seed", "iteration", *measures]], "capacity-facts", runs[runs["task"] == "facts"])
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Facts: learning curves by size, in the manner of the figure above.", "name": "fig-capacity-facts"}}
+chapter.figure("capacity-facts", facts, lambda: learning("facts", ["facts_accuracy", "loss"]))
 
-# %% tags=["hide-input"]
-Markdown(outcomes.recall(runs[runs["task"] == "facts"]))
+# %% tags=["remove-input"]
+chapter.table(facts, lambda: capacity.recall(facts))
 
 # %% [markdown]
 # ## Beside the published numbers
@@ -88,9 +92,10 @@ Markdown(outcomes.recall(runs[runs["task"] == "facts"]))
 # the test, and it flatters whatever fluctuates. The final iteration is the primary outcome here; the column "paper's checkpoint"
 # repeats the rule of its code. Cells show the mean over runs and, in brackets, their range.
 
-# %% tags=["hide-input"]
-Markdown(outcomes.markdown(outcomes.endpoints(curves, paper[paper["task"].isin(settings.tasks)])))
+# %% tags=["remove-input"]
+chapter.table(runs, lambda: capacity.endpoints(curves, paper))
 
 # %% [markdown]
 # A published 97.8 % of 91 prompts means all but two; those two are taken to be the held-out ones. MLT, the paper's largest
-# model (6 layers, 10.6 million parameters), runs the same code, but 30,000 iterations of it take a CPU days; its rows stay empty until they have been trained on a GPU.
+# model (6 layers, 10.6 million parameters), runs the same code, but 30,000 iterations of it take a CPU days; its rows stay empty until they have been
+# trained on a GPU.

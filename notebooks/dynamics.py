@@ -4,7 +4,7 @@
 # A published number is one moment of a run. The paper's own logs show that larger models answer held-out sums for
 # a while and lose them again {cite:p}`barron2025`. Here every held-out sum of every registered run has a line of its own.
 
-# %% tags=["parameters", "hide-input"]
+# %% tags=["parameters", "remove-input"]
 profile = "full"
 tasks = None
 widths = None
@@ -13,93 +13,102 @@ iterations = None
 device = "auto"
 store = None
 
-# %% tags=["hide-input"]
-from lib.settings import settle
+# %% tags=["remove-input"]
+from lib import chapter
 
-settings = settle(globals(), "dynamics")
+here = chapter.begin("replication", globals(), tasks=["arithmetic"])
 
-# %% tags=["hide-input"]
-import pandas as pd
-from IPython.display import Markdown
-
-from lib import charts, claims, lab, measures, outcomes, registered, render, verdict_charts
-from lib.store import Store
+# %% tags=["remove-input"]
+from lib import charts, measures, verdict_charts, words
+from lib.experiments import dynamics
 from lib.tasks import floor, make
 
-render.enable()
-everything = lab.gather(settings).runs
-everything = everything if settings.seeds else claims.due(everything)
-everything = everything[everything["task"] == "arithmetic"]
-runs, held = everything[everything["variant"] == "base"], Store(settings.store)
-curves, items = held.curves(runs), held.items(runs, groups=["held out"])
-others = {variant: held.curves(cell) for variant, cell in everything.groupby("variant") if variant != "base"}
+every = here.runs[here.runs["task"] == "arithmetic"]
+runs = every[every["variant"] == "base"]
+curves, items = here.curves(every), here.items(runs, groups=["held out"])
+base = curves[curves["run"].isin(runs["run"])]
 
 # %% [markdown]
 # ## When a held-out sum is right
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "When each run answers each held-out sum right under greedy decoding: a panel for every sum and size, a line for every seed. Point at a bar for its iterations.", "name": "fig-raster"}}
-if len(items):
-    spans = registered.spans(items)
-    render.figure(charts.raster(items), spans, "raster", runs)
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "When each run answers each held-out sum right under greedy decoding: a panel for every sum and size, a line for every seed. Point at a bar for its iterations.", "name": "fig-raster"}}
+chapter.figure("raster", runs, lambda: (charts.raster(items), dynamics.spans(items)))
 
 # %% [markdown]
 # The file behind the figure has, for every run and sum, the iterations of the first and the last right answer and the share of evaluations that
 # are right. By size:
 
-# %% tags=["hide-input"]
-Markdown(outcomes.markdown(registered.span_table(spans)) if len(items) else "No run yet.")
+# %% tags=["remove-input"]
+chapter.table(runs, lambda: dynamics.span_table(dynamics.spans(items)))
 
 # %% [markdown]
 # All four at once:
 
-# %% tags=["hide-input"]
-names = {"wd": "With weight decay 0.1", "one order": "With the published order of the lines"}
-parts = [outcomes.transience(curves)] if len(curves) else ["No run yet."]
-parts += [f"{names[variant]}:\n\n{outcomes.transience(table)}" for variant, table in others.items()]
-Markdown("\n\n".join(parts))
+# %% tags=["remove-input"]
+chapter.table(every, lambda: dynamics.transience(curves))
 
 # %% [markdown]
 # A size that has the sums right at some evaluations and not at the last is not one that cannot find them. Whether its
 # runs count as successes hangs on the moment that is reported:
 
-# %% tags=["hide-input"]
-Markdown(outcomes.markdown(outcomes.by_rule(curves)) if len(curves) else "No run yet.")
+# %% tags=["remove-input"]
+chapter.table(runs, lambda: dynamics.by_rule(base))
 
 # %% [markdown]
 # "Paper's checkpoint" is the rule of the paper's code: the first evaluation at which more of its own prompts are right than at any before, held-out
 # ones included. It reports a transient success where no other evaluation has more right in all:
 
-# %% tags=["hide-input"]
-lines = []
-for width, cell in curves.groupby("width"):
-    (ever,) = measures.over_time(cell, ["width"]).itertuples()
-    kept = int(measures.succeeded(measures.reported(cell, "paper's checkpoint")).sum())
-    lines.append(f"- **n{width}**: of {ever.ever} runs that have all four right at some evaluation, it reports {kept} as successes; {ever.end} are at the end.")
-Markdown("\n".join(lines) if lines else "No run yet.")
+# %% tags=["remove-input"]
+def reported():
+    lines = []
+    for width, cell in base.groupby("width"):
+        (ever,) = measures.over_time(cell, ["width"]).itertuples()
+        kept = int(measures.succeeded(measures.reported(cell, "paper's checkpoint")).sum())
+        lines.append(
+            f"- **{words.size_name(width)}**: of {ever.ever} runs that have all four right at some evaluation, it reports {kept} as successes; {ever.end} are at "
+            "the end."
+        )
+    return "\n".join(lines)
+
+
+chapter.tell(runs, reported)
 
 # %% [markdown]
 # ## Two floors
 #
 # What a model can still gain after it knows every sum is the order of the lines.
 
-# %% tags=["hide-input"]
-Markdown(outcomes.against_floors(runs) if len(runs) else "No run yet.")
+# %% tags=["remove-input"]
+task = make("arithmetic")
+upper, lower = floor(task, ordered=False), floor(task)
+
+
+def against_floors():
+    means = words.listing(f"{words.size_name(width)} {loss:.3f}" for width, loss in runs.groupby("width")["loss"].mean().items())
+    return (
+        f"A reader who knows every line of the text, but takes the lines to come in no order, is left with a loss of {upper:.3f} nats a character; one who "
+        f"knows their order too, with {lower:.3f}. At the end our runs have, on average: {means}."
+    )
+
+
+chapter.tell(runs, against_floors)
 
 # %% [markdown]
 # The lower floor can be reached only by knowing the order of the lines, which no held-out sum has a place in. What a model learns on its way from
 # the upper floor to the lower is about the file and not about arithmetic. So the loss can serve as a clock: how many held-out sums are right *when
 # the loss is this low*?
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Held-out sums right against the training loss, which falls from left to right: the mean over the runs of a size that have an evaluation with about this loss, and its 95 % interval. Losses at which fewer than five runs were evaluated are left out. Switch between the runs as published, those with weight decay, and those that all read the published order; click a size in the legend to keep it.", "name": "fig-by-loss"}}
-task = make("arithmetic")
-floors = {"lines known, their order not": floor(task, ordered=False), "order known too": floor(task)}
-every = pd.concat([curves, *others.values()])
-table = registered.by_loss(every[every["loss"] < 1]) if len(every) else every
-if len(table):
-    render.figure(verdict_charts.by_loss(table, floors), table, "by-loss", everything)
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Held-out sums right against the training loss, which falls from left to right: the mean over the runs of a size that have an evaluation with about this loss, and its 95 % interval. Losses at which fewer than five runs were evaluated are left out. Switch between the runs as published, those with weight decay, and those that all read the published order; click a size in the legend to keep it.", "name": "fig-by-loss"}}
+def clock():
+    table = dynamics.by_loss(curves[curves["loss"] < 1])
+    return verdict_charts.by_loss(table, {"lines known, their order not": upper, "order known too": lower}), table
 
-# %% tags=["hide-input"]
-Markdown(registered.crossings(curves, floors["lines known, their order not"]) if len(curves) else "No run yet.")
+
+enough = every if len(every) and every.groupby(["variant", "width"])["run"].size().max() >= dynamics.FEWEST else every.head(0)
+chapter.figure("by-loss", enough, clock)
+
+# %% tags=["remove-input"]
+chapter.table(runs, lambda: dynamics.crossings(base, upper))
 
 # %% [markdown]
 # This comparison was not registered: it was drawn after the runs were seen, and judges nothing. Nor does it say what causes what. That a size answers

@@ -6,7 +6,7 @@
 # one training run for every size and task, and from four held-out sums. It would matter: it says that size itself pushes a
 # model from thinking to remembering. This book trains the same sizes from many seeds and judges them by registered rules.
 
-# %% tags=["parameters", "remove-cell"]
+# %% tags=["parameters", "remove-input"]
 profile = "full"
 tasks = None
 widths = None
@@ -15,22 +15,20 @@ iterations = None
 device = "auto"
 store = None
 
-# %% tags=["remove-cell"]
-from lib.settings import settle
+# %% tags=["remove-input"]
+from lib import chapter
 
-settings = settle(globals(), "index")
+here = chapter.begin("replication", globals())
 
-# %% tags=["remove-cell"]
+# %% tags=["remove-input"]
 import altair as alt
-from IPython.display import Markdown
 
-from lib import charts, claims, lab, measures, outcomes, registered, render, report
+from lib import charts, claims, measures, render, report
+from lib.experiments import replication
 from lib.paper import results
-from lib.store import Store
 
-render.enable()
-outcome, held = lab.gather(settings), Store(settings.store)
-runs, paper = outcome.runs if settings.seeds else claims.due(outcome.runs), results()
+runs, paper = here.runs, results()
+base = runs[runs["variant"] == "base"]
 judged, gaps = claims.judge(runs, paper), claims.trade_offs(runs)
 
 # %% [markdown]
@@ -40,9 +38,12 @@ judged, gaps = claims.judge(runs, paper), claims.trade_offs(runs)
 # that they never saw; trained on fifty capitals, they are asked for each. All numbers are of the last iteration and count training runs.
 
 # %% tags=["remove-input"]
-last = runs[runs["variant"] == "base"]
-table = measures.effects(last, held.items(last[last["task"] == "arithmetic"], [settings.iterations], ["held out"]))
-Markdown(outcomes.markdown(registered.effects(table).drop(columns=["runs are"])) if len(table) else "No run yet.")
+def effects():
+    sums = here.last(base[base["task"] == "arithmetic"], ["held out"])
+    return replication.effects(measures.effects(base, sums)).drop(columns=["runs are"])
+
+
+chapter.table(base, effects)
 
 # %% [markdown]
 # In brackets is always a 95 % interval: for a mean by bootstrap, for a share of runs by Clopper and Pearson.
@@ -50,15 +51,16 @@ Markdown(outcomes.markdown(registered.effects(table).drop(columns=["runs are"]))
 # ## What stands and what does not
 
 # %% tags=["remove-input"]
-short = f"These runs have {settings.iterations:,} iterations; the claims are about 30,000."
-text = [report.summary(judged), report.undecided(judged), report.differences(gaps), report.not_run(judged, gaps)]
-Markdown("\n\n".join([short, *text] if settings.iterations != 30_000 else text))
+iterations = here.settings.iterations
+if iterations != 30_000:
+    chapter.say(f"These runs have {iterations:,} iterations; the claims are about 30,000.")
+chapter.say("\n\n".join([report.summary(judged), report.undecided(judged), report.differences(gaps), report.not_run(judged, gaps)]))
 
 # %% tags=["remove-input"]
-Markdown(outcomes.markdown(report.findings(judged, gaps)))
+chapter.table(runs, lambda: report.findings(judged, gaps))
 
 # %% tags=["remove-input"]
-Markdown(
+chapter.say(
     f"The rules are those of {{doc}}`../book/protocol`, committed as `{claims.PROTOCOL}`. A run *extrapolates*, in the paper's word, when all four "
     "held-out sums are right at the last iteration under greedy decoding. The paper's numbers on the sums are per cents of 182 prompts at a "
     "checkpoint that it chose; \"4 of 4\" and \"0 of 4\" are what they imply for the held-out ones. A rule that judges by all four is harsh on a size "
@@ -67,19 +69,21 @@ Markdown(
 )
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Every run without regularization at its last iteration, whether it reads the published lines or has an order of its own. Above: how many of the four held-out sums it answers after training on the sums. Below: the share of the capitals that it recalls after training on the facts. A dot is a run, a diamond the paper's one run at its best checkpoint.", "name": "fig-headline"}}
-parts = []
-every = runs[runs["variant"] != "wd"]
-one = paper[paper["variant"] == "base"]
-for task, measure in (("arithmetic", "held_out_correct"), ("facts", "facts_accuracy")):
-    cell = every[every["task"] == task]
-    if len(cell):
-        parts.append(charts.dots(cell, measure, one[one["task"] == task]))
-if parts:
-    single = every[every["task"] != "joint"]
-    data = single[["run", "task", "width", "seed", "held_out_correct", "facts_accuracy"]]
+single = runs[(runs["variant"] != "wd") & (runs["task"] != "joint")]
+
+
+def headline():
+    one, parts = paper[paper["variant"] == "base"], []
+    for task, measure in (("arithmetic", "held_out_correct"), ("facts", "facts_accuracy")):
+        cell = single[single["task"] == task]
+        if len(cell):
+            parts.append(charts.dots(cell, measure, one[one["task"] == task]))
     chart = alt.vconcat(*parts, spacing=24)
-    render.figure(chart, data, "headline", single)
     render.save_picture(chart, "headline")
+    return chart, single[["run", "task", "width", "seed", "held_out_correct", "facts_accuracy"]]
+
+
+chapter.figure("headline", single, headline)
 
 # %% [markdown]
 # The words are the paper's. What it calls extrapolation is filling a hole inside a table ({doc}`corpora`), and what it calls

@@ -6,7 +6,7 @@
 # the hole *without* the capitals, and whether it learnt the seen sums at all *with* them. A size that fails either test
 # cannot show that joint training took anything away.
 
-# %% tags=["parameters", "hide-input"]
+# %% tags=["parameters", "remove-input"]
 profile = "full"
 tasks = None
 widths = None
@@ -15,48 +15,45 @@ iterations = None
 device = "auto"
 store = None
 
-# %% tags=["hide-input"]
-from lib.settings import settle
+# %% tags=["remove-input"]
+from lib import chapter
 
-settings = settle(globals(), "joint")
+here = chapter.begin("joint", globals())
 
-# %% tags=["hide-input"]
-from IPython.display import Markdown
-
-from lib import charts, lab, outcomes, render
+# %% tags=["remove-input"]
+from lib import charts
+from lib.experiments import joint
 from lib.paper import results
-from lib.store import Store
 
-render.enable()
-outcome = lab.run(settings.sweep(), settings.store, settings.device)
-runs = outcome.runs
-curves = Store(settings.store).curves(runs)
-paper = results().query("variant == 'base' and task == 'joint' and width in @settings.widths")
-Markdown(outcome.report())
+runs, curves = here.runs, here.curves(here.runs)
+paper = results().query("variant == 'base' and width in @here.settings.widths and task in @here.settings.tasks")
+chapter.say(here.report)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Joint training: learning curves by size. A diamond is the published number, where the paper's percentages fix it.", "name": "fig-joint"}}
-measures = ["seen_accuracy", "held_out_correct", "facts_accuracy", "loss"]
-if len(curves):
-    chart = charts.learning_curves(curves, measures, paper)
-    render.figure(chart, curves[["run", "width", "seed", "iteration", *measures]], "joint", runs)
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Joint training: learning curves by size. A diamond is the published number, where the paper's percentages fix it.", "name": "fig-joint"}}
+def learning():
+    measures = ["seen_accuracy", "held_out_correct", "facts_accuracy", "loss"]
+    return charts.learning_curves(curves, measures, paper), curves[["run", "width", "seed", "iteration", *measures]]
+
+
+chapter.figure("joint", runs, learning)
 
 # %% [markdown]
 # ## The held-out sums
 
-# %% tags=["hide-input"]
-Markdown(outcomes.extrapolation(runs))
+# %% tags=["remove-input"]
+chapter.table(runs, lambda: joint.extrapolation(runs))
 
 # %% [markdown]
 # ## The capitals
 
-# %% tags=["hide-input"]
-Markdown(outcomes.recall(runs))
+# %% tags=["remove-input"]
+chapter.table(runs, lambda: joint.recall(runs))
 
 # %% [markdown]
 # ## Beside the published numbers
 
-# %% tags=["hide-input"]
-Markdown(outcomes.markdown(outcomes.endpoints(curves, paper)))
+# %% tags=["remove-input"]
+chapter.table(runs, lambda: joint.endpoints(curves, paper))
 
 # %% [markdown]
 # Joint training differs from training on the sums alone in more than the capitals: windows of 24 characters instead of 9, 576

@@ -4,7 +4,7 @@
 # An average hides what was learnt. Four held-out sums among two hundred move the accuracy by two points, and fifty capitals
 # are not equally hard. Here every prompt has a cell of its own, and the slider moves through training.
 
-# %% tags=["parameters", "hide-input"]
+# %% tags=["parameters", "remove-input"]
 profile = "full"
 tasks = None
 widths = None
@@ -13,33 +13,33 @@ iterations = None
 device = "auto"
 store = None
 
-# %% tags=["hide-input"]
-from lib.settings import settle
+# %% tags=["remove-input"]
+from lib import chapter
 
-settings = settle(globals(), "tasks")
+here = chapter.begin("capacity", globals())
 
-# %% tags=["hide-input"]
-from IPython.display import Markdown
-
-from lib import charts, lab, outcomes, render
-from lib.store import Store
+# %% tags=["remove-input"]
+from lib import charts
+from lib.experiments import dynamics
 from lib.tasks import make
 
-render.enable()
-outcome = lab.run(settings.sweep(), settings.store, settings.device)
-runs, held = outcome.runs, Store(settings.store)
-Markdown(outcome.report())
+sums, facts = (here.runs[here.runs["task"] == task] for task in ("arithmetic", "facts"))
+chapter.say(here.report)
 
 # %% [markdown]
 # ## Which sums
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Which sums each size answers: the share of runs that are right under greedy decoding, as training goes on. Held-out sums are outlined. Move the slider.", "name": "fig-items-arithmetic"}}
-arithmetic = runs[runs["task"] == "arithmetic"]
-items = held.items(arithmetic)
-if len(items):
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Which sums each size answers: the share of runs that are right under greedy decoding, as training goes on. Held-out sums are outlined. Move the slider.", "name": "fig-items-arithmetic"}}
+ITEM = ["run", "width", "seed", "prompt"]
+items = here.items(sums)
+
+
+def by_sum():
     last = items[items["iteration"] == items["iteration"].max()]
-    data = last[["run", "width", "seed", "prompt", "group", "greedy", "sampled", "likelihood"]]
-    render.figure(charts.item_grid(items), data, "items-arithmetic", arithmetic)
+    return charts.item_grid(items), last[[*ITEM, "group", "greedy", "sampled", "likelihood"]]
+
+
+chapter.figure("items-arithmetic", sums, by_sum)
 
 # %% [markdown]
 # The file behind the figure has every prompt at the last iteration, with three scores: whether the greedy answer is right, the
@@ -49,26 +49,26 @@ if len(items):
 #
 # ## The four that matter
 
-# %% tags=["hide-input"]
-Markdown(outcomes.markdown(outcomes.held_out_table(items)) if len(items) else "No run yet.")
+# %% tags=["remove-input"]
+chapter.table(sums, lambda: dynamics.held_out_table(items))
 
 # %% [markdown]
 # ## Which capitals
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Which capitals each size recalls: the share of runs, as training goes on.", "name": "fig-items-facts"}}
-facts = runs[runs["task"] == "facts"]
-items = held.items(facts)
-if len(items):
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Which capitals each size recalls: the share of runs, as training goes on.", "name": "fig-items-facts"}}
+def by_capital():
+    items = here.items(facts)
     last = items[items["iteration"] == items["iteration"].max()]
-    data = last[["run", "width", "seed", "prompt", "answer", "greedy", "sampled", "likelihood"]]
-    render.figure(charts.fact_grid(items), data, "items-facts", facts)
+    return charts.fact_grid(items), last[[*ITEM, "answer", "greedy", "sampled", "likelihood"]]
 
-# %% tags=["hide-input"]
+
+chapter.figure("items-facts", facts, by_capital)
+
+# %% tags=["remove-input"]
 task = make("facts")
 longer = sum(len(p.text) > task.context for p in task.prompts)
 past = sum(len(p.text + p.answer) > task.context for p in task.prompts)
-Markdown(
-    f"A fact counts when the whole line is right. Of the {len(task.prompts)} prompts {longer} are longer than the context of "
-    f"{task.context} characters, and {past} run past it together with their answers. The text is then cropped on the left and its "
-    "positions slide, in scoring as in generation."
+chapter.say(
+    f"A fact counts when the whole line is right. Of the {len(task.prompts)} prompts {longer} are longer than the context of {task.context} characters, and "
+    f"{past} run past it together with their answers. The text is then cropped on the left and its positions slide, in scoring as in generation."
 )

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import claims, experiments, measures, paper, points, registered, report, stats, words
+from lib import claims, measures, paper, points, report, stats, words
 from lib.evidence import summarize
+from lib.experiments import capacity, dynamics, regularization, replication
 from lib.run import Run
 from lib.store import Store
 
@@ -20,7 +21,10 @@ def cell(task, width, variant, held_out=(), facts=(), seen=1.0):
     pad = lambda values: list(values) or [np.nan] * size  # noqa: E731
     table = pd.DataFrame({"seed": range(size), "held_out_correct": pad(held_out), "facts_accuracy": pad(facts)})
     table["run"] = [f"{task}{width}{variant}{seed}" for seed in range(size)]
-    return table.assign(task=task, width=width, variant=variant, seen_accuracy=seen if held_out else np.nan, loss=0.5)
+    seen_accuracy = seen if held_out else np.nan
+    return table.assign(
+        task=task, width=width, variant=variant, seen_accuracy=seen_accuracy, loss=0.5, held_out_asked=4
+    )
 
 
 def runs(n14=20, n56=0, of=40):
@@ -216,7 +220,7 @@ def curves(data):
 
 def test_rules_of_reporting_are_counted_apart():
     data = runs(n14=10, of=20)
-    table = registered.cells(curves(data)).set_index(["task", "size", "variant"])
+    table = replication.cells(curves(data)).set_index(["task", "size", "variant"])
     row = table.loc[("arithmetic", "n14", "base")]
     assert (row["final"][:8], row["paper's checkpoint"][:8], row["lowest loss"][:8]) == (
         "10 of 20",
@@ -224,7 +228,7 @@ def test_rules_of_reporting_are_counted_apart():
         "10 of 20",
     )
     assert table.loc[("facts", "n14", "wd"), "final"].startswith("5.0 %")
-    strips = registered.strips(curves(data))
+    strips = replication.strips(curves(data))
     assert len(strips) == 3 * len(data)
     one = strips[(strips["task"] == "arithmetic") & (strips["width"] == 14) & (strips["rule"] == "final")]
     assert one.groupby("variant")["success"].sum().to_dict() == {"base": 10, "wd": 10}
@@ -236,7 +240,7 @@ def test_pairs_are_by_seed():
     decayed = cell("arithmetic", 14, "wd", [4, 3, 4, 3, 2]).assign(
         seed=[0, 1, 2, 3, 7]
     )  # seeds 4 and 7 have no partner
-    row = registered.paired(pd.concat([base, decayed])).iloc[0]
+    row = regularization.paired(pd.concat([base, decayed])).iloc[0]
     assert row[["pairs", "both", "only without", "only with", "neither"]].tolist() == [4, 1, 1, 1, 1]
     assert row["p"] == 1 and row["difference"] == 0
 
@@ -244,10 +248,10 @@ def test_pairs_are_by_seed():
 def test_published_numbers_are_rounded():
     """97.8 is 89 of 91: a run of ours with 97.802 is the same."""
     data = curves(cell("arithmetic", 56, "base", [0] * 5)).assign(addition=100 * 89 / 91, subtraction=50.0)
-    table = registered.compared(data, paper.results()).set_index("measure")
+    table = replication.compared(data, paper.results()).set_index("measure")
     assert table.loc["addition", "inside"] and not table.loc["subtraction", "inside"]
     assert not table.loc["loss", "inside"]  # ours is 0.5 in each run
-    shown = registered.shown_comparison(table.reset_index()).set_index("measure")
+    shown = replication.shown_comparison(table.reset_index()).set_index("measure")
     assert shown.loc["addition (%)", "inside"] == "yes" and shown.loc["final loss", "inside"] == "**no**"
 
 
@@ -255,7 +259,7 @@ def test_spans_of_held_out_sums():
     rows = [("a", 14, 0, i, "5+7", "held out", i in (500, 1000)) for i in (0, 500, 750, 1000, 1250)]
     rows += [("a", 14, 0, i, "7+5", "held out", False) for i in (0, 500)]
     names = ["run", "width", "seed", "iteration", "prompt", "group", "greedy"]
-    table = registered.spans(pd.DataFrame(rows, columns=names)).set_index("prompt")
+    table = dynamics.spans(pd.DataFrame(rows, columns=names)).set_index("prompt")
     assert table.loc["5+7", ["first", "last", "share"]].tolist() == [500, 1000, 0.4]
     assert table.loc["7+5", "first"] != table.loc["7+5", "first"] and table.loc["7+5", "share"] == 0
 
@@ -268,20 +272,20 @@ def test_held_out_sums_are_counted_by_loss():
     astray = pd.DataFrame({"run": ["g"], "iteration": 750, "loss": np.nan, "held_out_correct": 0})
     data = pd.concat([runs.merge(steps, how="cross"), again, astray], ignore_index=True)
     data = data.assign(width=28, variant="base")
-    table = registered.by_loss(data).set_index("loss")
+    table = dynamics.by_loss(data).set_index("loss")
     assert table["runs"].tolist() == [6, 6, 6] and table.index.tolist() == [0.73, 0.83, 0.93]
     assert table["mean"].tolist() == pytest.approx([1, (1.5 + 5 * 3) / 6, 0])  # the run a counts once, with 3 and 0
     assert (table["low"] <= table["mean"]).all() and (table["mean"] <= table["high"]).all()
-    text = registered.crossings(data, 0.77)
-    assert text.startswith("- **n28**: 6 of 7 runs come below the upper floor, first at iteration 750 (median).")
-    assert "3.0 of 4 at iteration 500" in text and "0.9 at the end" in text  # six with 1 and one with 0
-    few = registered.by_loss(data[data["run"].isin(list("abcd"))])
+    row = dynamics.crossings(data, 0.77).iloc[0].tolist()
+    assert row[:3] == ["n28", "6 of 7", "750"]
+    assert row[3:] == ["3.0 of 4 at iteration 500".replace(" of 4", ""), "0.9"]  # six with 1 and one with 0
+    few = dynamics.by_loss(data[data["run"].isin(list("abcd"))])
     assert few.empty
 
 
 def test_both_kinds_of_order_are_compared():
     data = pd.concat([cell("arithmetic", 14, "base", [4] * 5 + [0] * 5), cell("arithmetic", 14, "one order", [0] * 10)])
-    table = registered.orders(data)
+    table = replication.orders(data)
     assert table["all four right"].tolist() == ["5 of 10", "0 of 10"]
     assert float(table["p of the difference"].iloc[0]) == pytest.approx(stats.fisher(5, 10, 0, 10), rel=0.05)
 
@@ -291,18 +295,17 @@ def test_both_kinds_of_order_are_compared():
 
 def test_the_ten_points_from_the_stored_runs():
     store = Store("results")
-    sweep = experiments.sweep(["arithmetic", "facts", "joint"], [14, 28, 56], 1, 30_000)
+    sweep = capacity.sweep(["arithmetic", "facts", "joint"], [14, 28, 56], 1, 30_000)
     found = store.runs(sweep["run"]).assign(variant="base")
     sums, facts = (store.items(found[found["task"] == task], [30_000]) for task in ("arithmetic", "facts"))
-    lines = points.listed(found, store.curves(found), sums, facts).splitlines()
-    assert [line.split(". ")[0] for line in lines] == [str(i) for i in range(1, 11)]
-    assert "nan" not in " ".join(lines)
+    said = points.numbers(found, store.curves(found), sums, facts)
+    assert "nan" not in " ".join(said.values()) and said["alone"].startswith("n14 0 of 1, n28 ")
     # point 8, by counting: the results of the held-out sums are 12, -2 and 2, and each is also that of a seen one
     seen = {a + b for a, b in itertools.product(range(10), repeat=2) if {a, b} != {5, 7}}
     seen |= {a - b for a, b in itertools.product(range(10), repeat=2) if {a, b} != {5, 7}}
-    assert f"{len(seen & {12, -2, 2})} of the 3 held-out results" in lines[7]
-    empty = points.listed(found.head(0), store.curves(found).head(0), sums.head(0), facts.head(0))
-    assert empty.count("no run yet") >= 5 and "nan" not in empty
+    assert said["results"].startswith(f"{len(seen & {12, -2, 2})} of the 3 held-out results")
+    # point 4, by hand: prompts of more than 24 characters are those of countries with more than 10
+    assert said["long"] == str(sum(len(country) > 10 for country in set(facts["prompt"])))
 
 
 def test_the_papers_accuracies_count_91_prompts():
@@ -352,7 +355,7 @@ def test_the_papers_run_is_compared_with_the_range_of_ours():
         facts_accuracy=np.nan, loss=[0.9] * 3 + [0.5, 0.6, 0.7]
     )
     theirs = paper.curves().query("task == 'arithmetic' and width == 56 and variant == 'base'")
-    table = registered.bands(ours, theirs, ["loss"]).set_index("iteration")
+    table = replication.bands(ours, theirs, ["loss"]).set_index("iteration")
     assert table.loc[500, ["low", "high", "runs"]].tolist() == [0.5, 0.7, 3]
     outside = not 0.5 <= theirs.set_index("iteration").loc[500, "loss"] <= 0.7
     assert table.loc[500, "outside"] == outside
@@ -366,11 +369,11 @@ def test_effects_and_sensitivity():
     rows = [
         (run, 14, name, i < n)
         for run, n in zip(data["run"], (4, 3, 3, 1), strict=True)
-        for i, name in enumerate(registered.HELD_OUT)
+        for i, name in enumerate(replication.HELD_OUT)
     ]
     items = pd.DataFrame(rows, columns=["run", "width", "prompt", "greedy"])
     row = measures.effects(data, items).iloc[0]
-    assert row[["correct", "all_four", "but_one", *registered.HELD_OUT]].tolist() == [2.75, 1, 3, 4, 3, 3, 1]
+    assert row[["correct", "all_four", "but_one", *replication.HELD_OUT]].tolist() == [2.75, 1, 3, 4, 3, 3, 1]
     assert (row["correct_low"], row["correct_high"]) == stats.bootstrap([4, 3, 3, 1])
     facts = cell("facts", 14, "base", facts=[0.5, 1.0]).assign(seen_accuracy=np.nan)
     both = pd.concat([data, facts], ignore_index=True)

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 import torch
 
-from lib import experiments, lab, settings, workers
+from lib import lab, settings, workers
 from lib.errors import UserError
+from lib.experiments import capacity
 from lib.run import Run
 from lib.store import OUTCOMES, Store
 
@@ -128,8 +129,8 @@ def test_rerun(cli, tmp_path):
 
 
 def test_runs_of_days_are_left_to_a_gpu(inline, tmp_path):
-    sweep = experiments.sweep(["arithmetic"], [6, 384], 1, 40)
-    long = experiments.sweep(["arithmetic"], [384], 1, 30_000)
+    sweep = capacity.sweep(["arithmetic"], [6, 384], 1, 40)
+    long = capacity.sweep(["arithmetic"], [384], 1, 30_000)
     outcome = lab.run(pd.concat([sweep[sweep["width"] == 6], long]), str(tmp_path))
     assert (outcome.trained, outcome.left_to_gpu, len(outcome.missing)) == (1, 1, 1)
     assert "missing: arithmetic MLT (1)" in outcome.report() and "left to a GPU" in outcome.report()
@@ -152,7 +153,7 @@ class Clock:
 
 
 def test_a_time_budget_stops_cleanly_and_the_same_call_goes_on(inline, monkeypatch, tmp_path):
-    sweep = experiments.sweep(["arithmetic"], [6], 2, 400)
+    sweep = capacity.sweep(["arithmetic"], [6], 2, 400)
     parts, rounds = str(tmp_path / "parts"), 0
     with monkeypatch.context() as patch:
         patch.setattr(lab, "time", clock := Clock())
@@ -334,7 +335,7 @@ def test_bad_arguments(cli, monkeypatch, tmp_path, arguments, what, may_be):
     ("command", "what"),
     [
         (("run", "capacities"), "EXPERIMENT is 'capacities', but it must be one of"),
-        (("run",), "Missing argument 'EXPERIMENT'"),
+        (("run",), "EXPERIMENT is '', but it must be one of capacity"),
         (("trian", "capacity"), "No such command 'trian'"),
         (("rerun", "nothing", "--store", "none"), "RUN_ID is 'nothing', but it must be the id of a run"),
         (("merge", "nowhere", "--store", "none"), "OTHER_STORE is 'nowhere', but it must be a store"),
@@ -485,62 +486,12 @@ def test_devices(monkeypatch):
         settings.settle({"device": "cuda"}, "capacity")
 
 
-# Experiments
-
-
-def test_a_sweep_is_the_published_protocol():
-    sweep = experiments.sweep(["joint", "arithmetic"], [384, 14, 14], 3, 30_000)
-    runs = experiments.rows(sweep)
-    assert [run.id for run in runs] == sweep["run"].tolist() and sweep["run"].is_unique
-    assert sweep["seed"].tolist() == sorted(sweep["seed"])  # seeds vary slowest
-    assert sweep.groupby(["task", "width"]).size().to_dict() == {
-        (task, width): 3 for task in ("arithmetic", "joint") for width in (14, 384)
-    }
-    small, large = runs[0], next(run for run in runs if run.width == 384)
-    published = ("layers", "heads", "expansion", "dropout", "weight_decay", "learning_rate", "minimum_learning_rate")
-    assert [getattr(small, name) for name in published] == [1, 1, 1, 0, 0, 1e-2, 1e-4]
-    assert [getattr(large, name) for name in published] == [6, 6, 4, 0.2, 0.1, 1e-5, 1e-6]
-    assert {run.held_out for run in runs} == {"5,7"} and {run.line_order for run in runs} == {None}
-
-
-def test_a_sweep_survives_a_table():
-    """Through a file and back, a sweep is of the same runs."""
-    sweep = experiments.table([Run("arithmetic", 14, 0, line_order=7), Run("facts", 14, 1)])
-    assert [run.id for run in experiments.rows(sweep.sample(frac=1, random_state=1).sort_index())] == list(sweep["run"])
-    assert experiments.rows(sweep)[0].line_order == 7 and experiments.rows(sweep)[1].line_order is None
-
-
-def test_the_replication():
-    sweep = experiments.replication(["arithmetic", "facts", "joint"], [14, 384], None, 30_000)
-    assert sweep["run"].is_unique
-    counts = sweep.groupby(["task", "variant", "width"]).size().to_dict()
-    expected = {("arithmetic", "base"): 100, ("arithmetic", "wd"): 100, ("arithmetic", "one order"): 20}
-    expected |= {(task, variant): 20 for task in ("facts", "joint") for variant in ("base", "wd")}
-    assert counts == {(*cell, width): n for cell, n in expected.items() for width in (14, 384)}
-    varied = sweep[sweep["variant"] != "one order"]
-    assert (varied["line_order"] == varied["seed"]).all()
-    assert sweep.loc[sweep["variant"] == "one order", "line_order"].isna().all()
-    decayed = sweep[sweep["variant"] == "wd"]
-    assert set(decayed["dropout"]) == {0.0} and set(decayed["weight_decay"]) == {0.1}
-    # The least that a chapter may be written on comes first.
-    first = sweep.head(len(experiments.replication(["arithmetic"], [14, 384], 20, 30_000)))
-    assert set(first["task"]) == {"arithmetic"} and first["seed"].max() == 19
-
-
-def test_chapters_on_the_registered_replication_show_what_there_is(inline, tmp_path):
-    """Nothing is trained for them, unless a number of seeds is asked for."""
-    small = {
-        "profile": "full",
-        "tasks": ["facts"],
-        "widths": [6],
-        "iterations": 40,
-        "device": "cpu",
-        "store": str(tmp_path),
-    }
-    for name in experiments.REGISTERED:
-        outcome = lab.gather(settings.settle(small, name))
-        assert outcome.runs.empty and len(outcome.missing) == 40 and outcome.trained == 0
-    outcome = lab.gather(settings.settle({**small, "seeds": 1}, "verdicts"))
+def test_the_registered_replication_is_trained_only_when_seeds_are_given(inline, tmp_path):
+    small = {"profile": "full", "tasks": ["facts"], "widths": [6], "iterations": 40, "device": "cpu"}
+    small["store"] = str(tmp_path)
+    outcome = lab.gather(settings.settle(small, "replication"))
+    assert outcome.runs.empty and len(outcome.missing) == 40 and outcome.trained == 0
+    outcome = lab.gather(settings.settle({**small, "seeds": 1}, "replication"))
     assert outcome.trained == 2 and sorted(outcome.runs["variant"]) == ["base", "wd"]
     again = lab.gather(settings.settle(small, "replication"))
     assert len(again.runs) == 2 and len(again.missing) == 38

@@ -1,0 +1,99 @@
+"""What every chapter does: begin with one call, then show tables, sentences and figures that rest on its runs.
+
+Whatever rests on runs is given as a function, which is called when there are any; where there are none, one sentence
+says so in its place. Numbers are printed by the cell, so that a chapter reads in any notebook viewer as in the book.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+import altair as alt
+import pandas as pd
+from IPython.display import Markdown, display
+
+from lib import claims, experiments, lab, render
+from lib.settings import Settings, settle
+from lib.store import Store
+
+NONE = "No run is in the store yet."
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """The runs of a chapter and how to read them.
+
+    `runs` (`Store.runs`, with the labels of the sweep) are those to show; `uncounted` are in the store as well, but not
+    yet to be looked at, by the protocol; `report` says in a sentence what is there, what was trained and what lacks.
+    """
+
+    settings: Settings
+    runs: pd.DataFrame
+    uncounted: pd.DataFrame
+    report: str
+
+    def curves(self, runs: pd.DataFrame) -> pd.DataFrame:
+        """The learning curves of `runs` (`Store.curves`)."""
+        return Store(self.settings.store).curves(runs)
+
+    def items(
+        self, runs: pd.DataFrame, iterations: Iterable[int] | None = None, groups: Iterable[str] | None = None
+    ) -> pd.DataFrame:
+        """The scores of the single prompts of `runs` (`Store.items`)."""
+        return Store(self.settings.store).items(runs, iterations, groups)
+
+    def last(self, runs: pd.DataFrame, groups: Iterable[str] | None = None) -> pd.DataFrame:
+        """The same at the last iteration."""
+        return self.items(runs, [self.settings.iterations], groups)
+
+
+def begin(experiment: str, given: Mapping, tasks: Collection[str] = ()) -> Chapter:
+    """Checks the parameters of a chapter, trains what lacks of its runs, and reads them.
+
+    The registered replication, which takes a CPU a day, is trained only where `seeds` is given.
+
+    Parameters
+    ----------
+    experiment : whose runs it shows, a name of `experiments.names`.
+    given : `globals()`, just after the parameters cell (`settings.settle`).
+    tasks : the tasks that the chapter is about, unless it is given others; all of the experiment's by default.
+    """
+    settings = settle(given, experiment, tasks)
+    render.enable()
+    if not experiments.load(experiment).TASKS:
+        empty = pd.DataFrame()
+        return Chapter(settings, empty, empty, "")
+    outcome = lab.gather(settings)
+    runs = outcome.runs if settings.seeds else claims.due(outcome.runs)
+    return Chapter(settings, runs, outcome.runs[~outcome.runs["run"].isin(runs["run"])], outcome.report())
+
+
+def say(text: str) -> None:
+    """Show Markdown."""
+    display(Markdown(text))
+
+
+def tell(runs: pd.DataFrame, text: Callable[[], str]) -> None:
+    """Show the Markdown that `text` makes of `runs`."""
+    say(text() if len(runs) else NONE)
+
+
+def table(runs: pd.DataFrame, make: Callable[[], pd.DataFrame]) -> None:
+    """Show the table that `make` makes of `runs`."""
+    tell(runs, lambda: markdown(make()))
+
+
+def markdown(rows: pd.DataFrame) -> str:
+    """A table as Markdown."""
+    return rows.to_markdown(index=False, disable_numparse=True)
+
+
+def figure(name: str, runs: pd.DataFrame | None, make: Callable[[], tuple[alt.TopLevelMixin, pd.DataFrame]]) -> None:
+    """Show the chart that `make` makes of `runs`, with its data as the file `name` (`render.figure`).
+
+    `runs` is None for a figure that shows no runs.
+    """
+    if runs is None or len(runs):
+        chart, data = make()
+        render.figure(chart, data, name, runs)
+    else:
+        say(NONE)

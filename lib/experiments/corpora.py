@@ -1,0 +1,3 @@
+"""The corpora: what the models read. Nothing is trained."""
+
+TASKS = ()

@@ -1,0 +1,51 @@
+"""Regularization: the same seeds of the registered replication without and with weight decay, side by side."""
+
+import pandas as pd
+
+from lib import stats, words
+from lib.measures import succeeded
+from lib.words import size_name
+
+TASKS = ()  # it reads the runs of the replication
+
+
+def paired(runs: pd.DataFrame) -> pd.DataFrame:
+    """The same seeds without and with regularization: a row a task and width.
+
+    Columns: task, width, pairs, both, only without, only with, neither (seeds, by `succeeded`), p (exact McNemar); the
+    difference of the score (held-out sums right, or the share of facts recalled), with less without, and its bootstrap
+    interval over seeds: difference, low, high.
+    """
+    rows = []
+    for (task, width), cell in runs[runs["variant"].isin(["base", "wd"])].groupby(["task", "width"]):
+        measure = "facts_accuracy" if task == "facts" else "held_out_correct"
+        wide = cell.assign(right=succeeded).pivot(index="seed", columns="variant", values=["right", measure]).dropna()
+        if wide.shape[1] < 4 or wide.empty:
+            continue
+        base, wd = (wide[("right", variant)].astype(bool) for variant in ("base", "wd"))
+        pairs, only_base, only_wd, p = stats.mcnemar(base, wd)
+        both = int((base & wd).sum())
+        difference = (wide[(measure, "wd")] - wide[(measure, "base")]).astype(float)
+        row = {"task": task, "width": int(width), "pairs": pairs, "both": both, "only without": only_base}
+        row |= {"only with": only_wd, "neither": pairs - both - only_base - only_wd, "p": p}
+        low, high = stats.bootstrap(difference)
+        rows.append(row | {"difference": difference.mean(), "low": low, "high": high})
+    return pd.DataFrame(rows)
+
+
+def shown_pairs(table: pd.DataFrame) -> pd.DataFrame:
+    """`paired` for people."""
+    rows = []
+    for r in table.to_dict("records"):
+        kinds = ["both", "only without", "only with", "neither"]
+        unit, scale = (" points", 100) if r["task"] == "facts" else (" of 4", 1)
+        span = f" ({scale * r['low']:+.2g} to {scale * r['high']:+.2g})" if r["low"] == r["low"] else ""
+        row = {"task": r["task"], "size": size_name(r["width"]), "seeds": r["pairs"], **{k: r[k] for k in kinds}}
+        rows.append(
+            row
+            | {
+                "McNemar p": words.p_value(r["p"]),
+                "score, with less without": f"{scale * r['difference']:+.2g}{unit}{span}",
+            }
+        )
+    return pd.DataFrame(rows)

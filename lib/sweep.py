@@ -1,0 +1,59 @@
+"""Sweeps: tables of runs, one row a run, one column a factor; further columns are labels that are carried along."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+
+import pandas as pd
+
+from lib.evidence import FACTORS
+from lib.run import Run
+
+WHOLE = ("width", "seed", "iterations", "layers", "heads", "expansion")
+
+
+def table(runs: Iterable[Run], **labels: Iterable) -> pd.DataFrame:
+    """Runs as a sweep: the column run (the id), a column for each factor, and the `labels`, a value a run."""
+    frame = pd.DataFrame([{"run": run.id, **asdict(run)} for run in runs], columns=["run", *FACTORS])
+    return frame.astype({"line_order": "Int64"}).assign(**{name: list(values) for name, values in labels.items()})
+
+
+def rows(sweep: pd.DataFrame) -> list[Run]:
+    """The runs of a sweep."""
+    found = []
+    for record in sweep[FACTORS].to_dict("records"):
+        record["line_order"] = None if pd.isna(record["line_order"]) else int(record["line_order"])
+        found.append(Run(**{**record, **{name: int(record[name]) for name in WHOLE}}))
+    return found
+
+
+def labels(sweep: pd.DataFrame) -> list[str]:
+    """The columns of a sweep that are no factors of its runs."""
+    return [name for name in sweep.columns if name not in ("run", "weights", *FACTORS)]
+
+
+def groups(runs: pd.DataFrame, by: list[str]) -> Iterator[tuple[tuple, pd.DataFrame]]:
+    """The groups of a table of runs by the columns `by`, with their keys, in the order of the table.
+
+    Nothing is pooled silently: within a group no factor may vary but the seed, and the order of the lines where each
+    seed has its own.
+
+    Raises
+    ------
+    ValueError
+        When another factor varies within a group.
+    """
+    for key, cell in runs.groupby(by, sort=False, dropna=False):
+        for name in FACTORS:
+            if name not in ("seed", *by) and name in cell and cell[name].nunique(dropna=False) > 1:
+                if name == "line_order" and cell[name].eq(cell["seed"]).all():
+                    continue
+                values = ", ".join(map(str, cell[name].drop_duplicates()[:4]))
+                raise ValueError(f"{name} varies ({values}) within one group of {', '.join(by)}: group by it, too.")
+        yield key, cell
+
+
+def unpooled(runs: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """The same table of runs, when no group of it pools runs of different factors (see `groups`)."""
+    for _ in groups(runs, by):
+        pass
+    return runs
