@@ -1,5 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
+# Nothing but files whose hashes are known, and nothing that would have to be built by tools that are not.
+LOCKED := --quiet --require-hashes --no-deps --only-binary :all:
 
 .PHONY: book test notebooks bench manifest lock clean
 
@@ -22,16 +24,20 @@ manifest: .venv/ready  ## list the digests of the stored runs, once all of them 
 bench: .venv/ready  ## speed beside other implementations; REFERENCE=PATH adds the paper's public code
 	$(BIN)/python benchmarks/bench.py $(if $(REFERENCE),--reference $(REFERENCE))
 
-lock: .venv/ready  ## pin what the requirements bring along
-	$(BIN)/pip freeze --exclude torch | grep -vxFf requirements.txt > requirements.lock
+# torch and what it needs of CUDA are apart: a machine may be offered the build for CPUs or that of PyPI.
+lock:  ## pin everything with hashes, for every platform (needs uv); the build for CPUs is pinned by hand
+	uv pip compile requirements.txt --universal --generate-hashes --no-header -q -o requirements.lock
+	awk '/^[a-z]/ { cuda = /^(torch|triton|nvidia|cuda)[-=]/ } { print > (cuda ? "requirements-cuda.lock" : "rest.lock") }' requirements.lock
+	mv rest.lock requirements.lock
 
 clean:
 	rm -rf _build book/_static/vega.js book/_static/themes.js book/_static/tex-svg.js
 
 # The environment finds `lib` from any folder: four folders above its packages stands the checkout.
-.venv/ready: requirements.txt requirements.lock
+.venv/ready: requirements.lock requirements-cpu.lock requirements-cuda.lock
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet -r requirements.txt -c requirements.lock
+	$(BIN)/pip install $(LOCKED) -r requirements.lock
+	$(BIN)/pip install $(LOCKED) -r requirements-cpu.lock 2>/dev/null || $(BIN)/pip install $(LOCKED) -r requirements-cuda.lock
 	$(BIN)/python -c "import sysconfig; open(sysconfig.get_path('purelib') + '/checkout.pth', 'w').write('../../../..')"
 	touch $@
 

@@ -31,9 +31,10 @@ import torch
 
 from benchmarks.rivals import JOBS, PROJECT, PUBLIC, Reference, Work
 from lib import experiments, fused
-from lib.lab import processor
 from lib.model import uniform
-from lib.training import Run, Stack, stream
+from lib.run import Run
+from lib.training import Stack, stream
+from lib.workers import processor
 
 CELLS = [("arithmetic", 14), ("facts", 28), ("arithmetic", 28), ("arithmetic", 56), ("facts", 56), ("facts", 14), ("joint", 28)]  # fmt: skip  # noqa: E501
 QUICK, REFERENCE = 2, 4  # how many of them a quick run measures, and how many the public code is measured on

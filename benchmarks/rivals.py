@@ -20,8 +20,9 @@ from torch import Tensor
 from torch.func import functional_call, grad, stack_module_state, vmap
 
 from lib.model import Architecture, forward, initialize
+from lib.run import Run
 from lib.scoring import TEMPERATURE, TOP_K
-from lib.training import BETAS, EPSILON, Run, Stack
+from lib.training import BETAS, EPSILON, Stack
 
 VMAP_MODELS = 4
 PROJECT, PUBLIC = "this project", "public code"

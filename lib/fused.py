@@ -2,78 +2,51 @@
 
 import ctypes
 import functools
-import hashlib
-import os
-import platform
-import shutil
-import subprocess
-import tempfile
-import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 
-from lib.errors import UserError
-from lib.model import Architecture
+from lib import compiling
+from lib.model import Architecture, forward, initialize, losses
 from lib.tasks import Task
 
 SOURCE = Path(__file__).with_name("fused.cpp")
-FLAGS = ["-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math"]
-# What old compilers lack: with it, and the flags above, fused.cpp compiles.
-PROBE = "typedef float v __attribute__((vector_size(8))); v f(v a) { return __builtin_shufflevector(a, a, 1, 0); }"
-
-
-@functools.cache
-def compiler() -> str | None:
-    """The C++ compiler to use ($CXX, c++, g++ or clang++), or None, with a warning, where there is none that works."""
-    for name in (os.environ.get("CXX"), "c++", "g++", "clang++"):
-        if name and shutil.which(name):
-            command = [name, *FLAGS, "-fsyntax-only", "-x", "c++", "-"]
-            if subprocess.run(command, input=PROBE, capture_output=True, text=True).returncode == 0:
-                return name
-    warnings.warn("No C++ compiler that works was found, so training on the CPU is 5 to 20 times slower.", stacklevel=2)
-    return None
 
 
 def fits(architecture: Architecture, dropout: float) -> bool:
-    """Whether the fused form can stand in for the plain one: one layer, one head, no dropout, and a compiler."""
-    return architecture.layers == architecture.heads == 1 and dropout == 0 and compiler() is not None
-
-
-def _processor() -> str:
-    """What the compiled code may be used on: the machine's type and its processor's features."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return platform.machine() + next(
-        (line for line in lines if line.startswith(("flags", "Features"))), platform.processor()
-    )
+    """Whether the fused form can stand in for the plain one: one layer, one head, no dropout, and it can be built."""
+    return architecture.layers == architecture.heads == 1 and dropout == 0 and _library(architecture) is not None
 
 
 @functools.cache
-def _library(architecture: Architecture) -> ctypes.CDLL:
+def _library(architecture: Architecture) -> Any:  # a ctypes.CDLL, or None where none can be had (see `fits`)
     a = architecture
     sizes = {"WIDTH": a.width, "HIDDEN": a.width * a.expansion, "VOCABULARY": a.vocabulary, "CONTEXT": a.context}
-    command = [str(compiler()), *FLAGS, *(f"-D{k}={v}" for k, v in sizes.items()), str(SOURCE), "-o"]
-    key = hashlib.sha256("\0".join([*command, SOURCE.read_text(), _processor()]).encode()).hexdigest()[:20]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "too-big-to-think"
-    path = cache / f"{key}.so"
-    if not path.exists():
-        try:
-            cache.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=cache) as folder:  # build beside, then rename: processes may race
-                built = Path(folder) / "fused.so"
-                subprocess.run([*command, str(built)], check=True, capture_output=True, text=True)
-                built.replace(path)
-        except OSError as error:
-            raise UserError(
-                f"The folder for compiled code, {cache}, cannot be written ({error.strerror}); "
-                "XDG_CACHE_HOME may name another folder, with free space."
-            ) from error
-    library = ctypes.CDLL(str(path))
+    return compiling.library(SOURCE, sizes, lambda library: _answers(library, architecture))
+
+
+def _answers(library: ctypes.CDLL, architecture: Architecture) -> bool:
+    """Whether a library finds the loss and the gradient that the plain form finds, for a small text."""
+    a, (flat,) = architecture, initialize(architecture, [0])
     library.loss_or_gradient.restype = ctypes.c_double
-    if library.parameter_count() != a.parameters():
-        raise RuntimeError(f"{path} was built for another architecture.")
-    return library
+    if library.parameter_count() != len(flat):
+        return False
+    characters = "".join(map(chr, range(ord("0"), ord("0") + a.vocabulary)))
+    text = "".join(characters[i] for i in np.random.RandomState(0).randint(a.vocabulary, size=3 * a.context + 1))
+    task = Task("check", text, characters, a.context, 1, ())
+    offsets = torch.arange(task.offsets, dtype=torch.int32)
+    windows = torch.from_numpy(task.tokens).long()[offsets[:, None] + torch.arange(a.context + 1)][None]
+    corpus, models, found = Corpus(task), flat[None].clone().requires_grad_(), np.empty_like(flat.numpy())
+    loss = losses(forward(a, models, windows[..., :-1]), windows[..., 1:]).sum()
+    (gradient,) = torch.autograd.grad(loss, models)
+    asked = [*corpus.arguments(), _pointer(flat.numpy(), np.float32)]
+    places = [_pointer(offsets.numpy(), np.int32), ctypes.c_int(len(offsets))]
+    answer = library.loss_or_gradient(*asked, None, *places)
+    library.loss_or_gradient(*asked, _pointer(found, np.float32), *places)
+    apart = np.linalg.norm(found - gradient[0].numpy()) / gradient.norm().item()
+    return abs(answer / loss.item() - 1) < 1e-4 and apart < 1e-3  # rounding is a hundredth of that, a mistake more
 
 
 def _pointer(array: np.ndarray | None, dtype) -> ctypes.c_void_p:

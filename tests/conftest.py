@@ -3,7 +3,8 @@
 import torch
 
 from lib.model import forward, losses
-from lib.training import Run, Stack
+from lib.run import Run
+from lib.training import Stack
 
 torch.set_num_threads(1)  # on tensors this small, threads wait for each other more than they work
 

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from benchmarks import bench, rivals
 from conftest import loss_and_gradient
 from lib.model import initialize, unpack
-from lib.training import Run, Stack
+from lib.run import Run
+from lib.training import Stack
 
 RUNS = [Run("arithmetic", 14, seed=3), Run("facts", 6, seed=1)]
 NAMES = {

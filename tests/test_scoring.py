@@ -9,9 +9,10 @@ from scipy import stats
 
 from lib import scoring
 from lib.model import forward
+from lib.run import Run
 from lib.scoring import Scorer
 from lib.tasks import Prompt
-from lib.training import Run, Stack
+from lib.training import Stack
 
 SAMPLES = 200
 
