@@ -186,8 +186,8 @@ def early():
         return text + "No run was begun before."
     cells = words.listing(f"{words.size_name(w)} seed {claims.ranges(c['seed'])}" for w, c in found.groupby("width"))
     return text + (
-        f"{len(found)} runs of the set with one order of the lines were begun before ({cells}). They are left out of everything that this book counts, "
-        "although that set is only compared with and not judged."
+        f"{len(found)} runs of the set with one order of the lines were begun before ({cells}). They are left out of everything that is judged or "
+        "compared here; {doc}`capacity`, which shows three runs a size and judges nothing, has them."
     )
 
 
