@@ -5,13 +5,10 @@ import pandas as pd
 from lib import stats, tasks
 from lib.measures import RULES, over_time, reported, succeeded
 from lib.store import OUTCOMES
-from lib.words import per_cent, share, size_name
+from lib.words import TITLES, per_cent, share, size_name
 
-TITLES = {
-    "seen_accuracy": "seen sums right (%)", "held_out_correct": "held-out sums right (of 4)",
-    "facts_accuracy": "capitals recalled (%)",
-    "loss": "loss (nats per character)",
-}  # fmt: skip
+# Above what is printed beside the numbers of the paper, which held out four.
+HEADINGS = TITLES | {"held_out_correct": "held-out sums right (of 4)", "loss": "loss (nats per character)"}
 
 
 def _number(value: float, measure: str) -> str:
@@ -44,7 +41,7 @@ def endpoints(curves: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
         for measure in OUTCOMES:
             if {"facts_accuracy": task != "arithmetic", "loss": True}.get(measure, task != "facts"):
                 known = paper[measure].get((task, width), float("nan"))
-                row = {"task": task, "size": size_name(width), "measure": TITLES[measure], "runs": len(cell["final"])}
+                row = {"task": task, "size": size_name(width), "measure": HEADINGS[measure], "runs": len(cell["final"])}
                 row |= {f"ours, {rule}": _spread(table[measure].dropna(), measure) for rule, table in cell.items()}
                 rows.append(row | {"published": _number(known, measure) if pd.notna(known) else "–"})
     return pd.DataFrame(rows)

@@ -5,6 +5,12 @@ from collections.abc import Iterable
 from lib import stats
 
 VARIANTS = {"base": "as published", "wd": "weight decay 0.1", "one order": "one order of the lines"}
+TITLES = {  # of measures, with their units
+    "seen_accuracy": "seen sums right (%)",
+    "held_out_correct": "held-out sums right (number)",
+    "facts_accuracy": "capitals recalled (%)",
+    "loss": "training loss (nats per character)",
+}
 MLT = "MLT, the paper's largest model (6 layers, 10.6 million parameters)"  # its name, wherever it comes up first
 
 

@@ -22,7 +22,7 @@ settings = settle(globals(), "dynamics")
 import pandas as pd
 from IPython.display import Markdown
 
-from lib import charts, claims, lab, measures, outcomes, registered, render, verdict_charts
+from lib import charts, claims, lab, measures, outcomes, registered, render
 from lib.store import Store
 from lib.tasks import floor, make
 
@@ -96,7 +96,7 @@ floors = {"lines known, their order not": floor(task, ordered=False), "order kno
 every = pd.concat([curves, *others.values()])
 table = registered.by_loss(every[every["loss"] < 1]) if len(every) else every
 if len(table):
-    render.figure(verdict_charts.by_loss(table, floors), table, "by-loss", everything)
+    render.figure(charts.by_loss(table, floors), table, "by-loss", everything)
 
 # %% tags=["hide-input"]
 Markdown(registered.crossings(curves, floors["lines known, their order not"]) if len(curves) else "No run yet.")

@@ -21,7 +21,7 @@ settings = settle(globals(), "regularization")
 # %% tags=["hide-input"]
 from IPython.display import Markdown
 
-from lib import claims, lab, outcomes, registered, render, report, verdict_charts
+from lib import charts, claims, lab, outcomes, registered, render, report
 from lib.paper import LARGE, published, results
 
 render.enable()
@@ -33,8 +33,8 @@ Markdown(report.provisional(runs))
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The same seeds with and without weight decay, at the last iteration. On the sums and on both together success is all four held-out sums right; on the facts, 95 % of the capitals recalled.", "name": "fig-pairs"}}
 if len(paired):
-    data = paired.melt(["task", "width"], list(verdict_charts.PAIRS), "kind", "seeds")
-    render.figure(verdict_charts.pairs(data), data, "pairs", runs)
+    data = paired.melt(["task", "width"], list(charts.PAIRS), "kind", "seeds")
+    render.figure(charts.pairs(data), data, "pairs", runs)
 
 # %% [markdown]
 # Only the seeds that change sides say anything about regularization; McNemar's exact test asks whether they change to one side more than a

@@ -24,7 +24,7 @@ settings = settle(globals(), "replication")
 import pandas as pd
 from IPython.display import Markdown
 
-from lib import claims, lab, outcomes, paper, points, registered, render, report, verdict_charts, words
+from lib import charts, claims, lab, outcomes, paper, points, registered, render, report, words
 from lib.measures import CELL
 from lib.store import Store
 
@@ -52,7 +52,7 @@ Markdown(outcomes.markdown(report.counts(runs, waiting)))
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Runs trained on the sums: all four held-out sums right. Intervals are at 95 %. Point at a square for its seed.", "name": "fig-strips-arithmetic"}}
 chosen = strips[strips["task"] == "arithmetic"]
 if len(chosen):
-    render.figure(verdict_charts.seed_strips(chosen), chosen, "strips-arithmetic", runs[runs["task"] == "arithmetic"])
+    render.figure(charts.seed_strips(chosen), chosen, "strips-arithmetic", runs[runs["task"] == "arithmetic"])
 
 # %% [markdown]
 # ## The capitals
@@ -63,7 +63,7 @@ if len(chosen):
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Runs trained on the facts: at least 95 % of the capitals recalled.", "name": "fig-strips-facts"}}
 chosen = strips[strips["task"] == "facts"]
 if len(chosen):
-    render.figure(verdict_charts.seed_strips(chosen), chosen, "strips-facts", runs[runs["task"] == "facts"])
+    render.figure(charts.seed_strips(chosen), chosen, "strips-facts", runs[runs["task"] == "facts"])
 
 # %% [markdown]
 # ## Both together
@@ -71,7 +71,7 @@ if len(chosen):
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Runs trained on the sums and the facts together: all four held-out sums right.", "name": "fig-strips-joint"}}
 chosen = strips[strips["task"] == "joint"]
 if len(chosen):
-    render.figure(verdict_charts.seed_strips(chosen), chosen, "strips-joint", runs[runs["task"] == "joint"])
+    render.figure(charts.seed_strips(chosen), chosen, "strips-joint", runs[runs["task"] == "joint"])
 
 # %% [markdown]
 # ## Every cell under every rule
@@ -101,7 +101,7 @@ Markdown(text)
 if len(curves):
     titles = {"loss": "training loss (nats per character)", "score": "right of all that the paper asks (%)"}
     shown = registered.bands(curves[curves["iteration"] >= 1_000], paper.curves(), titles).replace({"measure": titles})
-    render.figure(verdict_charts.paper_bands(shown), shown, "bands", runs[runs["variant"] != "one order"])
+    render.figure(charts.paper_bands(shown), shown, "bands", runs[runs["variant"] != "one order"])
 
 # %% tags=["hide-input"]
 text = ""

@@ -21,7 +21,7 @@ settings = settle(globals(), "verdicts")
 import pandas as pd
 from IPython.display import Markdown
 
-from lib import claims, lab, measures, outcomes, registered, render, report, stats, verdict_charts, words
+from lib import charts, claims, lab, measures, outcomes, registered, render, report, stats, words
 from lib.paper import results
 from lib.store import Store
 
@@ -85,7 +85,7 @@ if len(table):
         label=[f"{r.claim} {r.size} {r.rule}" + (" (joint)" if r.task == "joint" else "") for r in table.itertuples()],
         group=table["variant"].map(names), threshold=[stats.CLAIMS[rule][0] for rule in table["rule"]],
     )[["label", "group", "estimate", "low", "high", "threshold", "verdict", "runs"]]
-    render.figure(verdict_charts.forest(table, "share"), table, "forest", runs[runs["variant"] != "one order"])
+    render.figure(charts.forest(table, "share"), table, "forest", runs[runs["variant"] != "one order"])
 
 # %% [markdown]
 # ## The trade-off
@@ -102,7 +102,7 @@ if len(table):
         label=[f"n14 {phrases[r.task]} {r.size}" for r in table.itertuples()],
         group=table["variant"].map({"base": "base", "wd": "weight decay 0.1"}), threshold=stats.GAP,
     )[["label", "group", "estimate", "low", "high", "threshold", "verdict", "runs"]]
-    render.figure(verdict_charts.forest(table, "difference"), table, "trade-off", single[single["variant"] != "one order"])
+    render.figure(charts.forest(table, "difference"), table, "trade-off", single[single["variant"] != "one order"])
 
 # %% tags=["hide-input"]
 Markdown(outcomes.markdown(report.shown_gaps(gaps)))
