@@ -41,5 +41,5 @@ clean:
 	$(BIN)/python -c "import sysconfig; open(sysconfig.get_path('purelib') + '/checkout.pth', 'w').write('../../../..')"
 	touch $@
 
-book/_static/vega.js: .venv/ready lib/charts.py lib/render.py
+book/_static/vega.js: .venv/ready lib/charts/style.py lib/render.py
 	$(BIN)/python -m lib.render

@@ -50,6 +50,8 @@ def due(runs: pd.DataFrame) -> pd.DataFrame:
     ----------
     runs : runs of the registered replication with the column `variant` (`Store.runs`).
     """
+    if runs.empty:
+        return runs
     kept = [runs[0:0]]
     for task, cells in runs[begun(runs) >= REGISTERED].groupby("task", sort=False):
         small = cells[(cells["width"] != LARGE) & cells["variant"].isin(list(VARIANTS))]

@@ -189,10 +189,11 @@ def not_run(judged: pd.DataFrame, gaps: pd.DataFrame) -> str:
         return ""
     sizes = [words.MLT if width == LARGE else size_name(width) for width in sorted(set(missing["width"]))]
     table = record(judged, gaps)
-    named = words.listing(table.loc[(table["not run"] != "–") & (table["of what was run"] != "–"), "claim"])
-    return (
-        f"Not run: {words.listing(sizes)}. What {named} say of it stays open, and so does C8, which speaks of it alone."
-    )
+    partly = table.loc[(table["not run"] != "–") & (table["of what was run"] != "–"), "claim"]
+    text = f"Not run: {words.listing(sizes)}."
+    if partly.empty:
+        return text
+    return f"{text} What {words.listing(partly)} say of it stays open, and so does C8, which speaks of it alone."
 
 
 def _statements(found: pd.DataFrame) -> str:

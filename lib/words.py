@@ -7,9 +7,9 @@ import pandas as pd
 from lib import stats
 
 VARIANTS = {"base": "as published", "wd": "weight decay 0.1", "one order": "one order of the lines"}
-TITLES = {  # of measures, in tables
-    "seen_accuracy": "seen sums right (%)", "held_out_correct": "held-out sums right (of 4)",
-    "facts_accuracy": "capitals recalled (%)", "loss": "loss (nats per character)",
+TITLES = {  # of measures, with their units
+    "seen_accuracy": "seen sums right (%)", "held_out_correct": "held-out sums right (number)",
+    "facts_accuracy": "capitals recalled (%)", "loss": "training loss (nats per character)",
 }  # fmt: skip
 MLT = "MLT, the paper's largest model (6 layers, 10.6 million parameters)"  # its name, wherever it comes up first
 

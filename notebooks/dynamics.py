@@ -19,7 +19,7 @@ from lib import chapter
 here = chapter.begin("replication", globals(), tasks=["arithmetic"])
 
 # %% tags=["remove-input"]
-from lib import charts, measures, verdict_charts, words
+from lib import charts, measures, words
 from lib.experiments import dynamics
 from lib.tasks import floor, make
 
@@ -101,7 +101,7 @@ chapter.tell(runs, against_floors)
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Held-out sums right against the training loss, which falls from left to right: the mean over the runs of a size that have an evaluation with about this loss, and its 95 % interval. Losses at which fewer than five runs were evaluated are left out. Switch between the runs as published, those with weight decay, and those that all read the published order; click a size in the legend to keep it.", "name": "fig-by-loss"}}
 def clock():
     table = dynamics.by_loss(curves[curves["loss"] < 1])
-    return verdict_charts.by_loss(table, {"lines known, their order not": upper, "order known too": lower}), table
+    return charts.by_loss(table, {"lines known, their order not": upper, "order known too": lower}), table
 
 
 enough = every if len(every) and every.groupby(["variant", "width"])["run"].size().max() >= dynamics.FEWEST else every.head(0)

@@ -19,7 +19,7 @@ from lib import chapter
 here = chapter.begin("replication", globals())
 
 # %% tags=["remove-input"]
-from lib import claims, report, verdict_charts
+from lib import charts, claims, report
 from lib.experiments import regularization, replication
 from lib.paper import LARGE, published, results
 
@@ -30,7 +30,7 @@ chapter.say(report.provisional(here.runs))
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The same seeds with and without weight decay, at the last iteration. On the sums and on both together success is all four held-out sums right; on the facts, 95 % of the capitals recalled.", "name": "fig-pairs"}}
 def kinds():
     table = pairs.melt(["task", "width"], ["both", "only without", "only with", "neither"], "kind", "seeds")
-    return verdict_charts.pairs(table), table
+    return charts.pairs(table), table
 
 
 chapter.figure("pairs", runs, kinds)

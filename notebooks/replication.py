@@ -23,7 +23,7 @@ here = chapter.begin("replication", globals())
 # %% tags=["remove-input"]
 import pandas as pd
 
-from lib import paper, points, report, verdict_charts, words
+from lib import charts, paper, points, report, words
 from lib import tasks as corpora
 from lib.experiments import replication
 from lib.measures import CELL
@@ -51,7 +51,7 @@ def strips(task):
 
     def make():
         table = replication.strips(curves[curves["task"] == task])
-        return verdict_charts.seed_strips(table), table
+        return charts.seed_strips(table), table
 
     chapter.figure(f"strips-{task}", cell, make)
 
@@ -105,7 +105,7 @@ def bands():
     titles = {"loss": "training loss (nats per character)", "score": "right of all that the paper asks (%)"}
     late = curves[(curves["iteration"] >= 1_000) | (curves["iteration"] == curves["iteration"].max())]
     table = replication.bands(late, paper.curves(), titles).replace({"measure": titles})
-    return verdict_charts.paper_bands(table), table
+    return charts.paper_bands(table), table
 
 
 both = runs[runs["variant"].isin(list(replication.VARIANTS)) & runs["width"].isin(paper.SIZES) & (runs["iterations"] == 30_000)]

@@ -20,7 +20,7 @@ here = chapter.begin("replication", globals())
 # %% tags=["remove-input"]
 import pandas as pd
 
-from lib import claims, measures, report, stats, verdict_charts, words
+from lib import charts, claims, measures, report, stats, words
 from lib.experiments import replication
 from lib.paper import results
 
@@ -87,7 +87,7 @@ def forest():
     label = [f"{r.claim} {r.size} {r.rule}" + (" (joint)" if r.task == "joint" else "") for r in table.itertuples()]
     threshold = [stats.CLAIMS[rule][0] for rule in table["rule"]]
     table = table.assign(label=label, group=table["variant"].map(GROUPS), threshold=threshold)[SHOWN]
-    return verdict_charts.forest(table, "share"), table
+    return charts.forest(table, "share"), table
 
 
 chapter.figure("forest", counted, forest)
@@ -105,7 +105,7 @@ def trade_off():
     table = gaps[gaps["runs"] > 0].dropna(subset=["low"])
     label = [f"n14 {phrases[r.task]} {r.size}" for r in table.itertuples()]
     table = table.assign(label=label, group=table["variant"].map(GROUPS), threshold=stats.GAP)[SHOWN]
-    return verdict_charts.forest(table, "difference"), table
+    return charts.forest(table, "difference"), table
 
 
 chapter.figure("trade-off", counted[counted["task"] != "joint"], trade_off)

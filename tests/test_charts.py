@@ -9,7 +9,10 @@ import pandas as pd
 import pytest
 import vl_convert
 
-from lib import charts, verdict_charts, words
+from lib import charts, words
+from lib.charts.curves import curve_rows
+from lib.charts.style import PUBLISHED, STEPS, Groups, size_colour
+from lib.errors import UserError
 
 WIDTHS, ITERATIONS = (14, 28, 56, 384), range(0, 30001, 250)
 VEGA_LITE = "_".join(alt.VEGALITE_VERSION.split(".")[:2])
@@ -79,8 +82,14 @@ def verdicts() -> pd.DataFrame:
 
 
 def kinds() -> pd.DataFrame:
-    names = {"task": ["arithmetic", "joint"], "width": [14, 56], "kind": list(verdict_charts.PAIRS)}
+    names = {"task": ["arithmetic", "joint"], "width": [14, 56], "kind": list(charts.PAIRS)}
     return pd.MultiIndex.from_product(names.values(), names=names.keys()).to_frame(index=False).assign(seeds=range(16))
+
+
+def bands() -> pd.DataFrame:
+    names = {"task": ["arithmetic", "facts"], "variant": ["base", "wd"], "width": WIDTHS, "measure": ["loss"]}
+    table = pd.MultiIndex.from_product([*names.values(), range(0, 30001, 500)], names=[*names, "iteration"])
+    return table.to_frame(index=False).assign(low=0.5, high=2.5, runs=20, published=1.0)
 
 
 def speeds() -> pd.DataFrame:
@@ -101,11 +110,32 @@ BUILD: dict[str, Callable[[], alt.TopLevelMixin]] = {
     "dots": lambda: charts.dots(runs(), "loss", published()),
     "dots of counts": lambda: charts.dots(runs().drop(columns=["low", "high"]), "held_out_correct"),
     "raster": lambda: charts.raster(items(seeds=8)),
-    "strips": lambda: verdict_charts.seed_strips(strips()),
-    "by_loss": lambda: verdict_charts.by_loss(by_loss(), {"the lines known": 0.77, "their order too": 0.53}),
-    "pairs": lambda: verdict_charts.pairs(kinds()),
-    "forest": lambda: verdict_charts.forest(verdicts(), "share"),
+    "strips": lambda: charts.seed_strips(strips()),
+    "by_loss": lambda: charts.by_loss(by_loss(), {"the lines known": 0.77, "their order too": 0.53}),
+    "pairs": lambda: charts.pairs(kinds()),
+    "forest": lambda: charts.forest(verdicts(), "share"),
+    "bands": lambda: charts.paper_bands(bands()),
     "speed": lambda: charts.speed_bars(speeds()),
+}
+
+
+def by_layers(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with a depth in the place of each width, the deepest first."""
+    return table.assign(layers=table["width"].map(dict(zip(WIDTHS, (12, 6, 2, 1), strict=True)))).drop(columns="width")
+
+
+LAYERS: dict[str, Callable[[], alt.TopLevelMixin]] = {
+    "curves": lambda: charts.learning_curves(
+        by_layers(curves()), ["seen_accuracy", "loss"], by_layers(published()), "layers"
+    ),
+    "items": lambda: charts.item_grid(by_layers(items()), "layers"),
+    "facts": lambda: charts.fact_grid(by_layers(items()), "layers"),
+    "dots": lambda: charts.dots(by_layers(runs()), "loss", by_layers(published()), "layers"),
+    "raster": lambda: charts.raster(by_layers(items()), "layers"),
+    "strips": lambda: charts.seed_strips(by_layers(strips()), "layers"),
+    "by_loss": lambda: charts.by_loss(by_layers(by_loss()), {"the lines known": 0.77}, "layers"),
+    "pairs": lambda: charts.pairs(by_layers(kinds()), "layers"),
+    "bands": lambda: charts.paper_bands(by_layers(bands()), "layers"),
 }
 
 
@@ -133,9 +163,9 @@ def test_chart(name: str) -> None:
 
 def test_curve_rows_hold_all_runs_and_draw_some() -> None:
     table = curves((14,), 25, range(0, 30001, 100))
-    rows = charts._curve_rows(table, "loss")
+    rows = curve_rows(table, "loss", Groups.of(table, "width"))
     last, there = rows.iloc[-1], table[table["iteration"] == 30000]["loss"]
-    assert len(rows) <= charts.STEPS + 1
+    assert len(rows) <= STEPS + 1
     assert (last["iteration"], last["runs"]) == (30000, 25)
     assert last["seed"] == [0, 3, 6, 9, 12, 15, 18, 21, 24]
     assert (last["low"], last["median"], last["high"]) == (there.min(), there.median(), there.max())
@@ -175,18 +205,53 @@ def test_colours_of_sizes_are_fixed_and_readable() -> None:
         linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
         return float(np.dot([0.2126, 0.7152, 0.0722], linear))
 
-    assert {w: charts.size_colour(w) for w in WIDTHS} == charts.PUBLISHED
+    assert {w: size_colour(w) for w in WIDTHS} == PUBLISHED
     for width in range(4, 1537):
-        light = luminance(charts.size_colour(width))
+        light = luminance(size_colour(width))
         assert 1.05 / (light + 0.05) > 2.95  # against white
         assert (light + 0.05) / (luminance("#14181e") + 0.05) > 2.95
     assert [words.size_name(w) for w in (14, 20, 384)] == ["n14", "n20", "MLT"]
-    colours = charts._marks([10, 14, 384], "colour")
-    assert colours[1:] == [charts.PUBLISHED[14], charts.PUBLISHED[384]]
+    colours = Groups("width", [10, 14, 384]).marks("colour")
+    assert colours[1:] == [PUBLISHED[14], PUBLISHED[384]]
     assert len(set(colours)) == 3
 
 
 def test_strips_that_stand_together_keep_their_colours() -> None:
     both = alt.vconcat(*(charts.dots(runs().query("width in @w"), "loss") for w in ([14, 56], [14, 28, 56])))
     rows = [row for data in both.to_dict()["datasets"].values() for row in data if "shape" in row]
-    assert {(r["size"], r["colour"]) for r in rows} == {(f"n{w}", charts.PUBLISHED[w]) for w in (14, 28, 56)}
+    assert {(r["size"], r["colour"]) for r in rows} == {(f"n{w}", PUBLISHED[w]) for w in (14, 28, 56)}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_models_are_told_apart_by_any_column(name: str) -> None:
+    spec = LAYERS[name]().to_dict()
+    text = json.dumps(spec)
+    assert not any(word in text for word in ("n14", "MLT", '"field": "size"', '"size": "'))
+    scales = [channel for key in ("y", "x", "row", "column", "color") for channel in inside(spec, key)]
+    named = [c for c in scales if isinstance(c, dict) and c.get("field") == "layers"]
+    orders = [channel.get("sort") or channel["scale"]["domain"] for channel in named]
+    expected = ["2", "12"] if name == "pairs" else ["1", "2", "6", "12"]
+    assert orders and all(order == expected for order in orders)
+    titles = {tip["title"] for tooltip in inside(spec, "tooltip") if isinstance(tooltip, list) for tip in tooltip}
+    assert "layers" in titles
+    assert vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, config=charts.LIGHT)[:4] == b"\x89PNG"
+
+
+def test_labels_stand_as_in_the_table_and_differ() -> None:
+    table = runs().assign(
+        order=runs()["width"].map(dict(zip(WIDTHS, ("no order", "one", "drawn", "both"), strict=True)))
+    )
+    spec = charts.dots(table.drop(columns="width"), "loss", by="order").to_dict()
+    (rows,) = (rows for rows in spec["datasets"].values() if "shape" in rows[0])
+    assert len({row["colour"] for row in rows}) == len({row["shape"] for row in rows}) == 4
+    assert spec["layer"][-1]["encoding"]["y"]["sort"] == ["no order", "one", "drawn", "both"]
+    assert spec["layer"][-1]["encoding"]["y"]["title"] == "order"
+
+
+@pytest.mark.parametrize(
+    "chart", [charts.item_grid, charts.raster, lambda t, by: charts.learning_curves(t, "loss", by=by)]
+)
+def test_runs_that_differ_in_something_else_are_not_mixed(chart: Callable) -> None:
+    table = items((14, 28), 1, range(0, 501, 250)).query("group == 'held out'").assign(loss=1.0, layers=1)
+    with pytest.raises(UserError, match="by is 'layers', but it must tell the runs apart"):
+        chart(table, by="layers")

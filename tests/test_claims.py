@@ -107,6 +107,9 @@ def test_the_table_of_findings_has_what_was_run_and_the_record_has_the_rest():
     nothing = claims.judge(data.head(0), paper.results()), claims.trade_offs(data.head(0))
     assert report.findings(*nothing).to_dict("list") == {"claim": ["no run yet"]}
     assert set(report.record(*nothing)["of what was run"]) == {"–"}
+    sentence = report.not_run(*nothing)
+    assert sentence.startswith("Not run: n14, n28, n56 and MLT") and "What" not in sentence
+    assert claims.due(data.head(0)).empty
 
 
 def test_the_summary_says_each_cell_once():

@@ -18,6 +18,11 @@ def modules() -> dict[str, Path]:
     return found
 
 
+def house(name: str) -> str:
+    """The place of a module in the picture: charts is one, whatever files it has."""
+    return "charts" if name.startswith("charts.") else name
+
+
 def imports(path: Path, known: dict[str, Path]) -> set[str]:
     """The modules of lib that a file imports, at its top or within functions."""
     found = set()
@@ -39,11 +44,11 @@ def test_every_module_has_a_place_and_uses_what_lies_below():
     lines = [re.split(r"\s{3,}", line)[0].split() for line in picture.strip().splitlines()]
     level = {name: -i for i, line in enumerate(lines) for name in line}
     assert sum(map(len, lines)) == len(level)  # each once
-    assert set(level) == set(known)
+    assert set(level) == {house(name) for name in known}
     wrong = [
         f"{name} uses {other}"
         for name, path in known.items()
         for other in imports(path, known)
-        if level[name] <= level[other]
+        if house(name) != house(other) and level[house(name)] <= level[house(other)]
     ]
     assert wrong == []
