@@ -1,4 +1,4 @@
-"""Building and calling the fused CPU form of the one-layer Transformer (fused.cpp)."""
+"""Building and calling the fused CPU form of the Transformer (fused.cpp)."""
 
 import ctypes
 import functools
@@ -36,8 +36,11 @@ def compiler() -> str | None:
 
 
 def fits(architecture: Architecture, dropout: float) -> bool:
-    """Whether the fused form can stand in for the plain one: one layer, one head, no dropout, and a compiler."""
-    return architecture.layers == architecture.heads == 1 and dropout == 0 and compiler() is not None
+    """Whether the fused form can stand in for the plain one: any architecture without dropout, and a compiler.
+
+    With dropout windows that begin alike share nothing, and the plain form does as well.
+    """
+    return dropout == 0 and compiler() is not None
 
 
 def _processor() -> str:
@@ -52,7 +55,8 @@ def _processor() -> str:
 @functools.cache
 def _library(architecture: Architecture) -> ctypes.CDLL:
     a = architecture
-    sizes = {"WIDTH": a.width, "HIDDEN": a.width * a.expansion, "VOCABULARY": a.vocabulary, "CONTEXT": a.context}
+    sizes = {"WIDTH": a.width, "HIDDEN": a.width * a.expansion, "LAYERS": a.layers, "HEADS": a.heads}
+    sizes |= {"VOCABULARY": a.vocabulary, "CONTEXT": a.context}
     command = [str(compiler()), *FLAGS, *(f"-D{k}={v}" for k, v in sizes.items()), str(SOURCE), "-o"]
     key = hashlib.sha256("\0".join([*command, SOURCE.read_text(), _processor()]).encode()).hexdigest()[:20]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "too-big-to-think"
@@ -130,7 +134,7 @@ def gradient(architecture: Architecture, corpus: Corpus, parameters: np.ndarray,
 
 
 def train(
-    architecture: Architecture, corpus: Corpus, parameters: np.ndarray, first: np.ndarray, second: np.ndarray,
+    architecture: Architecture, corpus: Corpus, parameters: np.ndarray, exp_avg: np.ndarray, exp_avg_sq: np.ndarray,
     decay: np.ndarray, windows: np.ndarray, rates: np.ndarray, done: int, betas: tuple[float, float], epsilon: float,
 ) -> None:  # fmt: skip
     """Updates one model in place: parameters and both moments (P,), one update for each row of windows (steps, B).
@@ -141,7 +145,7 @@ def train(
     steps, batch = windows.shape
     f = np.float32
     _library(architecture).train(
-        *corpus.arguments(), _pointer(parameters, f), _pointer(first, f), _pointer(second, f), _pointer(decay, f),
+        *corpus.arguments(), _pointer(parameters, f), _pointer(exp_avg, f), _pointer(exp_avg_sq, f), _pointer(decay, f),
         _pointer(windows, np.int32), ctypes.c_int(batch), _pointer(rates, f), ctypes.c_int(steps), ctypes.c_int64(done),
         *(ctypes.c_float(x) for x in (*betas, epsilon)),
     )  # fmt: skip

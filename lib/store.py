@@ -33,6 +33,7 @@ from lib.training import Run
 
 MARKER = {"format": "too-big-to-think runs", "version": 1}
 SCORES = ("greedy", "sampled", "likelihood")
+STATE = {"flat", "exp_avg", "exp_avg_sq", "iteration"}  # of a checkpoint (training.Stack.state)
 FACTORS = list(Run.__dataclass_fields__)
 
 
@@ -250,9 +251,7 @@ class Store:
             return None
         curve = {name.removeprefix("curve."): x.numpy() for name, x in tensors.items() if name.startswith("curve.")}
         state = {name: x for name, x in tensors.items() if not name.startswith("curve.")}
-        if not {"iteration", "loss", *SCORES} <= set(curve) or not {"flat", "first", "second", "iteration"} <= set(
-            state
-        ):
+        if not {"iteration", "loss", *SCORES} <= set(curve) or not STATE <= set(state):
             return None
         rows = [{name: x[i] for name, x in curve.items()} for i in range(len(curve["iteration"]))]
         for row in rows:

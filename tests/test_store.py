@@ -298,8 +298,8 @@ def no_space(patch, before=b""):
 
 STATE = {
     "flat": torch.arange(500.0),
-    "first": torch.ones(500),
-    "second": torch.rand(500),
+    "exp_avg": torch.ones(500),
+    "exp_avg_sq": torch.rand(500),
     "iteration": torch.tensor(20),
 }
 
