@@ -153,7 +153,7 @@ def fitting(run: Run, tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], li
     """State and curve in a checkpoint; ValueError for what cannot be those of this run."""
     curve = {name.removeprefix("curve."): x.numpy() for name, x in tensors.items() if name.startswith("curve.")}
     state = {name: x for name, x in tensors.items() if not name.startswith("curve.")}
-    for name in ("flat", "first", "second"):
+    for name in ("flat", "exp_avg", "exp_avg_sq"):
         need(state[name].shape == (run.architecture.parameters(),), f"{name} has another shape than the model")
         need(state[name].dtype == torch.float32 and state[name].isfinite().all(), f"{name} is not finite float32")
     at, count, prompts = int(state["iteration"]), len(curve["iteration"]), len(prompt_table(run))

@@ -1,21 +1,29 @@
-// The one-layer, one-head Transformer of model.py with its gradient and its optimizer, fused for one CPU core.
+// The Transformer of model.py, without dropout, with its gradient and its optimizer, fused for one CPU core.
 //
 // Notable features:
-// - shapes are compile-time constants (WIDTH, HIDDEN, VOCABULARY, CONTEXT), so every loop unrolls and vectorizes;
+// - shapes are compile-time constants (WIDTH, HIDDEN, LAYERS, HEADS, VOCABULARY, CONTEXT), so every loop vectorizes;
 // - a batch of windows is read as a trie: windows that share their first t + 1 characters share every activation at
-//   position t, so each distinct prefix is computed once, and its children are its targets with their multiplicities;
-// - queries, keys and values of a one-layer model depend on (position, token) alone: they are rows of a small table;
-// - after the attention, activations lie features first and prefixes last, [width][prefix], so that LayerNorm and
+//   position t, in every layer, so each distinct prefix is computed once, and its children are its targets with their
+//   multiplicities;
+// - queries, keys and values of the first layer depend on (position, token) alone: they are rows of a small table. In a
+//   later layer they are rows of the prefixes, and a prefix looks at its ancestors in the trie;
+// - outside of the attention, activations lie features first and prefixes last, [width][prefix], so that LayerNorm and
 //   softmax are plain vector arithmetic with no reduction inside a vector;
 // - the gain of a LayerNorm is folded into the matrix that follows it;
 // - numbers below 1e-38 count as zero: a model that has learnt its text makes many, and some processors take a hundred
 //   times as long over each.
 //
+// Prefixes come in tiles. Parents stand before their children, so tiles go forward in that order, through all layers,
+// and backward in the opposite one, when all that looked at a prefix has added to the gradient of its keys and values.
+// With one layer the table collects that gradient, and a tile goes forward and backward while it is in the cache.
+//
 // Everything is float32. Parameters are one flat array in the order of `Parameters` below, as in model.py.
 
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <utility>
 #include <vector>
 #ifdef __SSE__
@@ -24,21 +32,24 @@
 
 namespace {
 
-constexpr int D = WIDTH, H = HIDDEN, V = VOCABULARY, T = CONTEXT;
+constexpr int D = WIDTH, H = HIDDEN, L = LAYERS, N = HEADS, V = VOCABULARY, T = CONTEXT;
 constexpr int LANES = 16;
 typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
-constexpr int ROW = (D + LANES - 1) / LANES;   // vectors in one row of the (position, token) table
+constexpr int HEAD = D / N, PARTS = (HEAD + LANES - 1) / LANES; // features of one head, and the vectors that hold them
+constexpr int ROW = N * PARTS;                                  // vectors in one row of queries, keys or values
 constexpr int ENTRIES = T * V;
 constexpr int EVECS = (ENTRIES + LANES - 1) / LANES;
 // Prefixes of one tile, in vectors: the activations of a tile should stay in half a megabyte of second-level cache.
 constexpr int FIT = 512 * 1024 / (4 * LANES * (6 * D + 2 * H + V));
 // An odd multiple of 3: products take 3 vectors at a time, and rows an even distance apart would compete for cache lines.
-constexpr int TILE = FIT < 9 ? 9 : FIT > 45 ? 45 : FIT / 6 * 6 - 3;
+constexpr int TILE = FIT < 15 ? 9 : FIT > 45 ? 45 : FIT / 6 * 6 - 3;
 
+struct LayerParameters { float norm1[D], attention[3 * D][D], projection[D][D], norm2[D], up[H][D], down[D][H]; };
 struct Parameters { // one flat array of floats
-    float tokens[V][D], positions[T][D], norm1[D], attention[3 * D][D], projection[D][D], norm2[D], up[H][D], down[D][H],
-        norm3[D];
+    float tokens[V][D], positions[T][D];
+    LayerParameters layers[L];
+    float norm3[D];
 };
 constexpr int SIZE = sizeof(Parameters) / sizeof(float);
 
@@ -131,21 +142,21 @@ inline void gelu(vec u, vec &value, vec &slope) {
     slope = phi + u * e * 0.39894228f;
 }
 
-// y[o] (+)= sum_i a[o][i] x[i] for OB rows and NV vectors at a time; rows of x and y are `stride` floats apart.
-template <int OB, int NV, int I, bool ADD>
-inline void product_block(const float *a, const float *x, float *y, int stride) {
+// y[o] (+)= sum_i a[o][i] x[i] for OB rows, NV vectors and `count` terms at a time; rows of x lie `ldx` floats apart.
+template <int OB, int NV, bool ADD>
+inline __attribute__((always_inline)) void product_block(const float *a, int lda, const float *x, int ldx, float *y, int ldy, int count) {
     vec acc[OB][NV];
 #pragma GCC unroll 8
     for (int o = 0; o < OB; ++o)
 #pragma GCC unroll 8
-        for (int v = 0; v < NV; ++v) acc[o][v] = ADD ? load(y + o * stride + v * LANES) : vec{};
-    for (int i = 0; i < I; ++i) {
+        for (int v = 0; v < NV; ++v) acc[o][v] = ADD ? load(y + o * ldy + v * LANES) : vec{};
+    for (int i = 0; i < count; ++i) {
         vec b[NV];
 #pragma GCC unroll 8
-        for (int v = 0; v < NV; ++v) b[v] = load(x + i * stride + v * LANES);
+        for (int v = 0; v < NV; ++v) b[v] = load(x + i * ldx + v * LANES);
 #pragma GCC unroll 8
         for (int o = 0; o < OB; ++o) {
-            vec w = splat(a[o * I + i]);
+            vec w = splat(a[o * lda + i]);
 #pragma GCC unroll 8
             for (int v = 0; v < NV; ++v) acc[o][v] += w * b[v];
         }
@@ -153,22 +164,34 @@ inline void product_block(const float *a, const float *x, float *y, int stride) 
 #pragma GCC unroll 8
     for (int o = 0; o < OB; ++o)
 #pragma GCC unroll 8
-        for (int v = 0; v < NV; ++v) store(y + o * stride + v * LANES, acc[o][v]);
+        for (int v = 0; v < NV; ++v) store(y + o * ldy + v * LANES, acc[o][v]);
 }
 
-template <int O, int NV, int I, bool ADD>
-inline void product_rows(const float *a, const float *x, float *y, int stride) {
+template <int O, int NV, bool ADD>
+inline __attribute__((always_inline)) void product_rows(const float *a, int lda, const float *x, int ldx, float *y, int ldy, int count) {
     constexpr int B = 7;
-    for (int o = 0; o + B <= O; o += B) product_block<B, NV, I, ADD>(a + o * I, x, y + o * stride, stride);
-    if constexpr (O % B) product_block<O % B, NV, I, ADD>(a + O / B * B * I, x, y + O / B * B * stride, stride);
+    for (int o = 0; o + B <= O; o += B) product_block<B, NV, ADD>(a + o * lda, lda, x, ldx, y + o * ldy, ldy, count);
+    if constexpr (O % B) product_block<O % B, NV, ADD>(a + O / B * B * lda, lda, x, ldx, y + O / B * B * ldy, ldy, count);
 }
+
+template <int O, bool ADD>
+inline __attribute__((always_inline)) void product_columns(const float *a, int lda, const float *x, int ldx, float *y, int ldy, int count, int vectors) {
+    int v = 0;
+    for (; v + 3 <= vectors; v += 3) product_rows<O, 3, ADD>(a, lda, x + v * LANES, ldx, y + v * LANES, ldy, count);
+    for (; v < vectors; ++v) product_rows<O, 1, ADD>(a, lda, x + v * LANES, ldx, y + v * LANES, ldy, count);
+}
+
+constexpr int CHUNK = 128; // terms of a product at a time: 3 vectors of each stay in the first-level cache
 
 // y = a x (ADD: y += a x) with a [O][I], x [I][stride], y [O][stride], the first `vectors` vectors of each row.
 template <int O, int I, bool ADD = false>
 inline void product(const float *a, const float *x, float *y, int vectors, int stride) {
-    int v = 0;
-    for (; v + 3 <= vectors; v += 3) product_rows<O, 3, I, ADD>(a, x + v * LANES, y + v * LANES, stride);
-    for (; v < vectors; ++v) product_rows<O, 1, I, ADD>(a, x + v * LANES, y + v * LANES, stride);
+    if constexpr (I <= CHUNK) product_columns<O, ADD>(a, I, x, stride, y, stride, I, vectors);
+    else {
+        product_columns<O, ADD>(a, I, x, stride, y, stride, CHUNK, vectors);
+        for (int i = CHUNK; i < I; i += CHUNK)
+            product_columns<O, true>(a + i, I, x + i * stride, stride, y, stride, I - i < CHUNK ? I - i : CHUNK, vectors);
+    }
 }
 
 template <int OB, int IB, int I>
@@ -198,29 +221,48 @@ inline void outer_columns(const float *y, const float *x, float *w, int vectors,
     if constexpr (I % 4) outer_block<OB, I % 4, I>(y, x + I / 4 * 4 * stride, w + I / 4 * 4, vectors, stride);
 }
 
-// w [O][I] += y x^T, summed over the first `vectors` vectors of y [O][stride] and x [I][stride].
+// w [O][I] += y x^T, summed over the first `vectors` vectors of y [O][stride] and x [I][stride]. Where a row of w is
+// whole vectors, x is turned around into `turned` [prefix][I], and this is a product as above; else prefixes are summed
+// in lanes, and the lanes at the end.
 template <int O, int I>
-inline void outer(const float *y, const float *x, float *w, int vectors, int stride) {
-    for (int o = 0; o + 4 <= O; o += 4) outer_columns<4, I>(y + o * stride, x, w + o * I, vectors, stride);
-    if constexpr (O % 4) outer_columns<O % 4, I>(y + O / 4 * 4 * stride, x, w + O / 4 * 4 * I, vectors, stride);
-}
-
-// 16 rows of the table to 16 lanes of columns [D][stride], and back.
-inline void to_columns(const vec *const *rows, float *columns, int stride) {
-    for (int r = 0; r < ROW; ++r) {
-        vec a[LANES];
-        for (int j = 0; j < LANES; ++j) a[j] = rows[j][r];
-        transpose(a);
-        for (int i = 0; i < LANES && r * LANES + i < D; ++i) store(columns + (r * LANES + i) * stride, a[i]);
+inline void outer(const float *y, const float *x, float *w, int vectors, int stride, float *turned) {
+    if constexpr (I % LANES == 0) {
+        for (int v = 0; v < vectors; ++v)
+            for (int i = 0; i < I; i += LANES) {
+                vec a[LANES];
+                for (int j = 0; j < LANES; ++j) a[j] = load(x + (i + j) * stride + v * LANES);
+                transpose(a);
+                for (int j = 0; j < LANES; ++j) store(turned + (v * LANES + j) * I + i, a[j]);
+            }
+        for (int p = 0; p < vectors * LANES; p += CHUNK)
+            product_columns<O, true>(y + p, stride, turned + p * I, I, w, I, vectors * LANES - p < CHUNK ? vectors * LANES - p : CHUNK, I / LANES);
+    } else {
+        for (int o = 0; o + 4 <= O; o += 4) outer_columns<4, I>(y + o * stride, x, w + o * I, vectors, stride);
+        if constexpr (O % 4) outer_columns<O % 4, I>(y + O / 4 * 4 * stride, x, w + O / 4 * 4 * I, vectors, stride);
     }
 }
 
-inline void to_rows(const float *columns, int stride, vec *const *rows) {
+// One row for each of a table's entries or of the prefixes: the features of a head begin with a new vector.
+typedef std::array<vec, ROW> Row;
+
+// 16 rows to 16 lanes of columns [D][stride], and back.
+inline void to_columns(const Row *const *rows, float *columns, int stride) {
     for (int r = 0; r < ROW; ++r) {
+        const int begin = r / PARTS * HEAD + r % PARTS * LANES, end = r / PARTS * HEAD + HEAD; // features of this vector
         vec a[LANES];
-        for (int i = 0; i < LANES; ++i) a[i] = r * LANES + i < D ? load(columns + (r * LANES + i) * stride) : vec{};
+        for (int j = 0; j < LANES; ++j) a[j] = (*rows[j])[r];
         transpose(a);
-        for (int j = 0; j < LANES; ++j) rows[j][r] = a[j];
+        for (int i = 0; i < LANES && begin + i < end; ++i) store(columns + (begin + i) * stride, a[i]);
+    }
+}
+
+inline void to_rows(const float *columns, int stride, Row *const *rows) {
+    for (int r = 0; r < ROW; ++r) {
+        const int begin = r / PARTS * HEAD + r % PARTS * LANES, end = r / PARTS * HEAD + HEAD;
+        vec a[LANES];
+        for (int i = 0; i < LANES; ++i) a[i] = begin + i < end ? load(columns + (begin + i) * stride) : vec{};
+        transpose(a);
+        for (int j = 0; j < LANES; ++j) (*rows[j])[r] = a[j];
     }
 }
 
@@ -264,7 +306,10 @@ inline void normalize_backward(const float *x, const float *g, const float *inve
 template <int O, int I>
 void fold(const float (&w)[O][I], const float *gain, float *folded, float *transposed) {
     for (int o = 0; o < O; ++o)
-        for (int i = 0; i < I; ++i) transposed[i * O + o] = folded[o * I + i] = w[o][i] * (gain ? gain[i] : 1.f);
+        for (int i = 0; i < I; ++i) {
+            transposed[i * O + o] = w[o][i] * (gain ? gain[i] : 1.f);
+            if (folded) folded[o * I + i] = transposed[i * O + o];
+        }
 }
 
 // The gradient of a folded matrix is shared out between the matrix and the gain.
@@ -285,53 +330,75 @@ struct Corpus {
 // A distinct prefix: the depth + 1 characters from `offset`. Its children are linked: `child`, then each one's `sibling`.
 struct Node { int depth, offset, child, sibling; float weight; };
 
+// What the attention of a layer reads, and the gradients that it adds to: rows of the table, or of the prefixes.
+struct Rows { std::vector<Row> q, k, v, dq, dk, dv; };
+
+// Matrices of a layer with the gains folded in, turned around for the way back, and the gradients of the former.
+struct Folded {
+    float attention[3 * D * D], attentionT[3 * D * D], up[H * D], upT[H * D], projectionT[D * D], downT[D * H];
+    float dattention[3 * D * D], dup[H * D];
+};
+
+struct Saved { // of one tile and layer, for the way back; n1 only after the first layer
+    vec n1[L > 1 ? D : 1][TILE], o[D][TILE], n2[D][TILE], g[H][TILE], slope[H][TILE], share[TILE][N][T];
+    vec inverse1[TILE], inverse2[TILE];
+};
+struct Tile { int start, n, vectors; Saved layers[L]; vec d[D][TILE]; }; // d: the gradient of the residual stream
+
 struct Workspace {
     std::vector<Node> nodes, leaves; // prefixes in lexicographic order, parents first; those of T + 1 characters are targets only
+    std::vector<std::array<int, T>> ancestors; // of each prefix, at each depth; after its own depth itself
     std::vector<int> used, column;   // entries of the table that occur, and the column of each
     std::vector<int> count;
-    // the table: rows for the attention, features first for the products
-    vec x0[ENTRIES][ROW], q[ENTRIES][ROW], k[ENTRIES][ROW], v[ENTRIES][ROW];
-    vec dx0[ENTRIES][ROW], dq[ENTRIES][ROW], dk[ENTRIES][ROW], dv[ENTRIES][ROW];
-    vec spare[ROW], zero[ROW] = {}; // where the lanes beyond the last prefix or entry are written to and read from
-    vec n1[D][EVECS], inverse1[EVECS], qkv[3 * D][EVECS], dn1[D][EVECS], dx[D][EVECS];
-    // one tile of prefixes
-    vec o[D][TILE], n2[D][TILE], x[D][TILE], n3[D][TILE], g[H][TILE], slope[H][TILE], logits[V][TILE], d[D][TILE], e[H > D ? H : D][TILE];
-    vec inverse2[TILE], inverse3[TILE], lse[TILE];
-    vec share[TILE][T]; // attention
-    float attention[3 * D * D], attentionT[3 * D * D], up[H * D], upT[H * D], head[V * D], headT[V * D], projection[D * D],
-        projectionT[D * D], down[D * H], downT[D * H];
-    float dattention[3 * D * D], dup[H * D], dhead[V * D];
+    std::vector<Row> x0 = std::vector<Row>(ENTRIES), dx0 = x0; // the table: rows for the attention,
+    Row spare, zero = {}; // where the lanes beyond the last entry are written to and read from
+    vec n1[D][EVECS], inverse1[EVECS], qkv[3 * D][EVECS], dn1[D][EVECS], dx[D][EVECS]; // features first for the products
+    Rows rows[L];
+    std::deque<Tile> tiles;
+    vec x[D][TILE], n3[D][TILE], inverse3[TILE], logits[V][TILE], e[H > 3 * D ? H : 3 * D][TILE]; // of the tile at hand
+    vec turned[TILE * (H > D ? H : D)];
+    Folded layers[L];
+    float head[V * D], headT[V * D], dhead[V * D];
+    Workspace() { rows[0].q = rows[0].k = rows[0].v = rows[0].dq = rows[0].dk = rows[0].dv = x0; }
 };
 
-// Where 16 prefixes, from node `start` on, find their rows of the table; lanes beyond the last node repeat it.
+// Where 16 prefixes, from node `start` on, find their rows; lanes beyond the last node repeat it.
+template <bool TABLE>
 struct Lookup {
     const int32_t *tokens[LANES];
-    int entry[LANES];
+    const int *ancestors[LANES];
+    int own[LANES], deepest = 0;
     ivec depth;
-    Lookup(const Corpus &c, const Workspace &w, int start, int size) {
+    Lookup(const Corpus &c, const Workspace &w, int start) {
+        const int last = int(w.nodes.size()) - 1;
         for (int lane = 0; lane < LANES; ++lane) {
-            const Node &node = w.nodes[start + lane < size ? start + lane : size - 1];
+            const int index = start + lane < last ? start + lane : last;
+            const Node &node = w.nodes[index];
             tokens[lane] = c.tokens + node.offset;
+            ancestors[lane] = TABLE ? nullptr : w.ancestors[index].data();
             depth[lane] = node.depth;
-            entry[lane] = path(lane, node.depth);
+            own[lane] = path(lane, node.depth);
+            if (node.depth > deepest) deepest = node.depth;
         }
     }
-    int path(int lane, int s) const { return s * V + tokens[lane][s]; }
+    int path(int lane, int s) const { return TABLE ? s * V + tokens[lane][s] : ancestors[lane][s]; }
 };
 
-inline vec dot(const vec *a, const vec *b) { // of two rows, not yet summed over lanes
+inline vec dot(const vec *a, const vec *b) { // of one head, not yet summed over lanes
     vec c = a[0] * b[0];
-    for (int i = 1; i < ROW; ++i) c += a[i] * b[i];
+    for (int i = 1; i < PARTS; ++i) c += a[i] * b[i];
     return c;
 }
 
-// The trie of `count[rank]` windows. Windows are ranked by their T + 1 characters; `shared[r]` is how many leading
-// characters the windows of rank r - 1 and r have in common.
-void build_trie(const Corpus &c, Workspace &w) {
+// The trie of `count[rank]` windows of ranks begin .. end - 1. Windows are ranked by their T + 1 characters;
+// `shared[r]` is how many leading characters the windows of rank r - 1 and r have in common.
+void build_trie(const Corpus &c, Workspace &w, int begin, int end) {
     w.nodes.clear();
     w.leaves.clear();
-    int path[T], common = 0; // the node at each depth of the window before
-    for (int r = 0; r < c.offsets; ++r) {
+    w.ancestors.clear();
+    std::array<int, T> path; // the node at each depth of the window before
+    int common = 0;
+    for (int r = begin; r < end; ++r) {
         if (c.shared[r] < common) common = c.shared[r];
         const int n = w.count[r];
         if (!n) continue;
@@ -341,7 +408,9 @@ void build_trie(const Corpus &c, Workspace &w) {
             const int index = int(list.size());
             list.push_back({t, c.order[r], -1, -1, float(n)});
             if (t) { list.back().sibling = w.nodes[path[t - 1]].child; w.nodes[path[t - 1]].child = index; }
-            if (t < T) path[t] = index;
+            if (t == T) break;
+            for (int s = t; s < T; ++s) path[s] = index;
+            if (L > 1) w.ancestors.push_back(path);
         }
         common = T + 1;
     }
@@ -353,118 +422,272 @@ void build_trie(const Corpus &c, Workspace &w) {
     }
 }
 
-// Mean loss over the windows counted in w.count (nats a character); with `grad`, its gradient is left there too.
-double pass(const Corpus &c, const Parameters &p, Parameters *grad, Workspace &w, double windows) {
-    build_trie(c, w);
-    const float scale = 1.f / std::sqrt(float(D)), each = float(1. / (windows * T));
-    fold(p.attention, p.norm1, w.attention, w.attentionT);
-    for (int i = 0; i < D * D; ++i) w.attention[i] *= scale; // the queries
-    for (int i = 0; i < D; ++i)
-        for (int o = 0; o < D; ++o) w.attentionT[i * 3 * D + o] *= scale;
-    fold(p.projection, nullptr, w.projection, w.projectionT);
-    fold(p.up, p.norm2, w.up, w.upT);
-    fold(p.down, nullptr, w.down, w.downT);
-    fold(p.tokens, p.norm3, w.head, w.headT);
+// One pass over the windows counted in w.count: forward, and with `grad` backward too.
+struct Pass {
+    static constexpr int stride = TILE * LANES, estride = EVECS * LANES;
+    const Corpus &c;
+    const Parameters &p;
+    Parameters *grad;
+    Workspace &w;
+    float each; // the weight of one character in the mean loss
+    float *const x = (float *)w.x, *const n3 = (float *)w.n3, *const logits = (float *)w.logits, *const e = (float *)w.e,
+          *const turned = (float *)w.turned;
+    double loss = 0; // only without `grad`
 
-    // Queries, keys and values of every (position, token) that occurs.
-    const int entries = int(w.used.size()), evecs = (entries + LANES - 1) / LANES, estride = EVECS * LANES;
-    float *n1 = (float *)w.n1, *qkv = (float *)w.qkv, *dx = (float *)w.dx;
-    const auto rows = [&](vec(*table)[ROW], int j, vec *out, vec **list) { // of the entries j .. j + 15
-        for (int i = 0; i < LANES; ++i) list[i] = j + i < entries ? table[w.used[j + i]] : out;
-    };
-    vec *list[LANES];
-    for (int entry : w.used) {
-        float *x = (float *)w.x0[entry];
-        for (int i = 0; i < ROW * LANES; ++i) x[i] = i < D ? p.tokens[entry % V][i] + p.positions[entry / V][i] : 0;
-        if (grad)
-            for (int i = 0; i < ROW; ++i) w.dx0[entry][i] = w.dq[entry][i] = w.dk[entry][i] = w.dv[entry][i] = vec{};
-    }
-    for (int j = 0; j < entries; j += LANES) {
-        rows(w.x0, j, w.zero, list);
-        to_columns(list, n1 + j, estride);
-    }
-    normalize(n1, (float *)w.inverse1, evecs, estride);
-    product<3 * D, D>(w.attention, n1, qkv, evecs, estride);
-    for (int j = 0; j < entries; j += LANES) {
-        rows(w.q, j, w.spare, list);
-        to_rows(qkv + j, estride, list);
-        rows(w.k, j, w.spare, list);
-        to_rows(qkv + D * estride + j, estride, list);
-        rows(w.v, j, w.spare, list);
-        to_rows(qkv + 2 * D * estride + j, estride, list);
-    }
-    if (grad) {
-        std::memset((void *)grad, 0, sizeof *grad);
-        std::memset(w.dattention, 0, sizeof w.dattention);
-        std::memset(w.dup, 0, sizeof w.dup);
-        std::memset(w.dhead, 0, sizeof w.dhead);
-    }
-
-    double loss = 0;
-    const int size = int(w.nodes.size());
-    const auto children = [&](int start, int n, auto visit) { // of the nodes start .. start + n - 1
-        for (int j = 0; j < n; ++j) {
-            const Node &node = w.nodes[start + j];
-            const std::vector<Node> &list = node.depth + 1 < T ? w.nodes : w.leaves;
-            for (int m = node.child; m >= 0; m = list[m].sibling) visit(j, list[m]);
+    void fold_weights() {
+        const float scale = 1.f / std::sqrt(float(HEAD)); // of the queries
+        for (int l = 0; l < L; ++l) {
+            Folded &m = w.layers[l];
+            const LayerParameters &q = p.layers[l];
+            fold(q.attention, q.norm1, m.attention, m.attentionT);
+            for (int i = 0; i < D * D; ++i) m.attention[i] *= scale;
+            for (int i = 0; i < D; ++i)
+                for (int o = 0; o < D; ++o) m.attentionT[i * 3 * D + o] *= scale;
+            fold(q.projection, nullptr, nullptr, m.projectionT);
+            fold(q.up, q.norm2, m.up, m.upT);
+            fold(q.down, nullptr, nullptr, m.downT);
+            if (grad) std::memset(m.dattention, 0, sizeof m.dattention), std::memset(m.dup, 0, sizeof m.dup);
         }
-    };
-    const auto target = [&](const Node &child) { return c.tokens[child.offset + child.depth]; };
-    constexpr int stride = TILE * LANES;
-    float *o = (float *)w.o, *x = (float *)w.x, *n2 = (float *)w.n2, *n3 = (float *)w.n3, *g = (float *)w.g,
-          *logits = (float *)w.logits, *d = (float *)w.d, *e = (float *)w.e;
-    for (int start = 0; start < size; start += stride) {
-        const int n = size - start < stride ? size - start : stride, vectors = (n + LANES - 1) / LANES;
-        // Attention, 16 prefixes at a time over rows of the table; scores lie positions first and prefixes last.
-        for (int block = 0; block < vectors; ++block) {
-            Lookup at(c, w, start + block * LANES, size);
-            vec *share = w.share[block], top = splat(-1e30f), total{};
-            for (int s = 0; s < T; ++s) {
-                vec a[LANES];
-                for (int lane = 0; lane < LANES; ++lane) a[lane] = dot(w.q[at.entry[lane]], w.k[at.path(lane, s)]);
-                share[s] = s <= at.depth ? sums(a) : splat(-1e30f);
-                top = maximum(top, share[s]);
+        fold(p.tokens, p.norm3, w.head, w.headT);
+        if (grad) std::memset((void *)grad, 0, sizeof *grad), std::memset(w.dhead, 0, sizeof w.dhead);
+    }
+
+    // The gradients of folded matrices, shared out between matrices and gains.
+    void unfold_gradients() {
+        const float scale = 1.f / std::sqrt(float(HEAD));
+        for (int l = 0; l < L; ++l) {
+            Folded &m = w.layers[l];
+            const LayerParameters &q = p.layers[l];
+            LayerParameters &d = grad->layers[l];
+            for (int i = 0; i < D * D; ++i) m.dattention[i] *= scale;
+            unfold(m.dattention, q.attention, q.norm1, d.attention, d.norm1);
+            unfold(m.dup, q.up, q.norm2, d.up, d.norm2);
+        }
+        unfold(w.dhead, p.tokens, p.norm3, grad->tokens, grad->norm3);
+    }
+
+    // The rows of the entries used[j] .. used[j + 15], or `beyond`.
+    void of_entries(std::vector<Row> &table, int j, Row *beyond, Row **list) {
+        for (int i = 0; i < LANES; ++i) list[i] = j + i < int(w.used.size()) ? &table[w.used[j + i]] : beyond;
+    }
+
+    // The first layer's input, queries, keys and values of every (position, token) that occurs.
+    void table_forward() {
+        const int entries = int(w.used.size()), evecs = (entries + LANES - 1) / LANES;
+        float *n1 = (float *)w.n1, *qkv = (float *)w.qkv;
+        Rows &t = w.rows[0];
+        Row *list[LANES];
+        for (int entry : w.used) {
+            float *row = (float *)w.x0[entry].data();
+            for (int i = 0; i < D; ++i)
+                row[i / HEAD * PARTS * LANES + i % HEAD] = p.tokens[entry % V][i] + p.positions[entry / V][i];
+            if (grad) w.dx0[entry] = t.dq[entry] = t.dk[entry] = t.dv[entry] = Row{};
+        }
+        for (int j = 0; j < entries; j += LANES) {
+            of_entries(w.x0, j, &w.zero, list);
+            to_columns(list, n1 + j, estride);
+        }
+        normalize(n1, (float *)w.inverse1, evecs, estride);
+        product<3 * D, D>(w.layers[0].attention, n1, qkv, evecs, estride);
+        for (int j = 0; j < entries; j += LANES) {
+            int part = 0;
+            for (std::vector<Row> *table : {&t.q, &t.k, &t.v}) {
+                of_entries(*table, j, &w.spare, list);
+                to_rows(qkv + part++ * D * estride + j, estride, list);
             }
-            for (int s = 0; s < T; ++s) {
-                share[s] = s <= at.depth ? exponential(share[s] - top) : vec{};
-                total += share[s];
+        }
+    }
+
+    void table_backward() {
+        const int entries = int(w.used.size()), evecs = (entries + LANES - 1) / LANES;
+        float *n1 = (float *)w.n1, *qkv = (float *)w.qkv, *dx = (float *)w.dx;
+        Rows &t = w.rows[0];
+        Row *list[LANES];
+        for (int j = 0; j < entries; j += LANES) {
+            int part = 0;
+            for (std::vector<Row> *table : {&t.dq, &t.dk, &t.dv, &w.dx0}) {
+                of_entries(*table, j, &w.zero, list);
+                to_columns(list, (part < 3 ? qkv + part * D * estride : dx) + j, estride);
+                ++part;
             }
-            for (int s = 0; s < T; ++s) share[s] /= total;
-            vec out[LANES][ROW] = {};
-            vec *outs[LANES], *x0s[LANES];
+        }
+        outer<3 * D, D>(qkv, n1, w.layers[0].dattention, evecs, estride, turned);
+        product<D, 3 * D>(w.layers[0].attentionT, qkv, (float *)w.dn1, evecs, estride);
+        normalize_backward<true>(n1, (float *)w.dn1, (float *)w.inverse1, dx, evecs, estride);
+        for (int j = 0; j < entries; ++j)
+            for (int i = 0; i < D; ++i) {
+                grad->tokens[w.used[j] % V][i] += dx[i * estride + j];
+                grad->positions[w.used[j] / V][i] += dx[i * estride + j];
+            }
+    }
+
+    // Shares of the attention of 16 prefixes and one head: positions first and prefixes last.
+    template <bool TABLE>
+    void attention_shares(const Lookup<TABLE> &at, const Rows &t, int h, vec *share) {
+        vec top = splat(-1e30f), total{};
+        for (int s = 0; s <= at.deepest; ++s) {
+            vec a[LANES];
+            for (int lane = 0; lane < LANES; ++lane)
+                a[lane] = dot(&t.q[at.own[lane]][h * PARTS], &t.k[at.path(lane, s)][h * PARTS]);
+            share[s] = s <= at.depth ? sums(a) : splat(-1e30f);
+            top = maximum(top, share[s]);
+        }
+        for (int s = 0; s <= at.deepest; ++s) {
+            share[s] = s <= at.depth ? exponential(share[s] - top) : vec{};
+            total += share[s];
+        }
+        for (int s = 0; s <= at.deepest; ++s) share[s] /= total;
+    }
+
+    // The attention's output into `o`; in the first layer the table's input into the residual stream.
+    template <bool TABLE>
+    void attention_forward(const Tile &tile, Saved &saved, const Rows &t) {
+        for (int block = 0; block < tile.vectors; ++block) {
+            const Lookup<TABLE> at(c, w, tile.start + block * LANES);
+            auto &share = saved.share[block];
+            for (int h = 0; h < N; ++h) attention_shares(at, t, h, share[h]);
+            Row out[LANES] = {};
+            const Row *outs[LANES], *x0s[LANES];
             for (int lane = 0; lane < LANES; ++lane) {
-                outs[lane] = out[lane];
-                x0s[lane] = w.x0[at.entry[lane]];
+                outs[lane] = &out[lane];
+                if (TABLE) x0s[lane] = &w.x0[at.own[lane]];
                 for (int s = 0; s <= at.depth[lane]; ++s) {
-                    const vec *v = w.v[at.path(lane, s)], a = splat(share[s][lane]);
-                    for (int i = 0; i < ROW; ++i) out[lane][i] += a * v[i];
+                    const Row &v = t.v[at.path(lane, s)];
+                    for (int i = 0; i < ROW; ++i) out[lane][i] += splat(share[i / PARTS][s][lane]) * v[i];
                 }
             }
-            to_columns(outs, o + block * LANES, stride);
-            to_columns(x0s, x + block * LANES, stride);
+            to_columns(outs, (float *)saved.o + block * LANES, stride);
+            if (TABLE) to_columns(x0s, x + block * LANES, stride);
         }
+    }
 
-        // The rest of the network, features first.
-        product<D, D, true>(w.projection, o, x, vectors, stride);
-        for (int i = 0; i < D; ++i) std::memcpy(w.n2[i], w.x[i], vectors * sizeof(vec));
-        normalize(n2, (float *)w.inverse2, vectors, stride);
-        product<H, D>(w.up, n2, g, vectors, stride);
+    // From the gradient of the attention's output, in e, to those of queries, keys and values, in the rows.
+    template <bool TABLE>
+    void attention_backward(const Tile &tile, const Saved &saved, Rows &t) {
+        for (int block = 0; block < tile.vectors; ++block) {
+            const Lookup<TABLE> at(c, w, tile.start + block * LANES);
+            const auto &share = saved.share[block];
+            Row dout[LANES], dx1[LANES], *douts[LANES], *dx1s[LANES];
+            for (int lane = 0; lane < LANES; ++lane) { douts[lane] = &dout[lane]; dx1s[lane] = &dx1[lane]; }
+            to_rows(e + block * LANES, stride, douts);
+            if (TABLE) to_rows((const float *)tile.d + block * LANES, stride, dx1s);
+            vec slope[N][T]; // of the scores
+            for (int h = 0; h < N; ++h) {
+                vec along{};
+                for (int s = 0; s <= at.deepest; ++s) {
+                    vec a[LANES];
+                    for (int lane = 0; lane < LANES; ++lane) a[lane] = dot(&dout[lane][h * PARTS], &t.v[at.path(lane, s)][h * PARTS]);
+                    slope[h][s] = sums(a);
+                    along += slope[h][s] * share[h][s];
+                }
+                for (int s = 0; s <= at.deepest; ++s) slope[h][s] = share[h][s] * (slope[h][s] - along);
+            }
+            for (int lane = 0; lane < LANES && block * LANES + lane < tile.n; ++lane) {
+                const int own = at.own[lane];
+                const Row q = t.q[own];
+                Row dq = {};
+                if (TABLE)
+                    for (int i = 0; i < ROW; ++i) w.dx0[own][i] += dx1[lane][i];
+                for (int s = 0; s <= at.depth[lane]; ++s) {
+                    const int other = at.path(lane, s);
+                    for (int i = 0; i < ROW; ++i) {
+                        const vec a = splat(share[i / PARTS][s][lane]), b = splat(slope[i / PARTS][s][lane]);
+                        t.dv[other][i] += a * dout[lane][i];
+                        t.dk[other][i] += b * q[i];
+                        dq[i] += b * t.k[other][i];
+                    }
+                }
+                for (int i = 0; i < ROW; ++i) t.dq[own][i] += dq[i];
+            }
+        }
+    }
+
+    // The rows of a tile's prefixes, from block `block` on, of queries, keys or values.
+    static void of_prefixes(std::vector<Row> &rows, int start, Row **list) {
+        for (int i = 0; i < LANES; ++i) list[i] = &rows[start + i];
+    }
+
+    // Queries, keys and values of a layer after the first.
+    void rows_forward(const Tile &tile, int l) {
+        Saved &saved = const_cast<Saved &>(tile.layers[l]);
+        float *n1 = (float *)saved.n1;
+        for (int i = 0; i < D; ++i) std::memcpy(saved.n1[i], w.x[i], tile.vectors * sizeof(vec));
+        normalize(n1, (float *)saved.inverse1, tile.vectors, stride);
+        product<3 * D, D>(w.layers[l].attention, n1, e, tile.vectors, stride);
+        Row *list[LANES];
+        for (int j = 0; j < tile.vectors * LANES; j += LANES) {
+            int part = 0;
+            for (std::vector<Row> *rows : {&w.rows[l].q, &w.rows[l].k, &w.rows[l].v}) {
+                of_prefixes(*rows, tile.start + j, list);
+                to_rows(e + part++ * D * stride + j, stride, list);
+            }
+        }
+    }
+
+    void rows_backward(Tile &tile, int l) {
+        Row *list[LANES];
+        for (int j = 0; j < tile.vectors * LANES; j += LANES) {
+            int part = 0;
+            for (std::vector<Row> *rows : {&w.rows[l].dq, &w.rows[l].dk, &w.rows[l].dv}) {
+                of_prefixes(*rows, tile.start + j, list);
+                to_columns(list, e + part++ * D * stride + j, stride);
+            }
+        }
+        const Saved &saved = tile.layers[l];
+        outer<3 * D, D>(e, (const float *)saved.n1, w.layers[l].dattention, tile.vectors, stride, turned);
+        product<D, 3 * D>(w.layers[l].attentionT, e, x, tile.vectors, stride);
+        normalize_backward<true>((const float *)saved.n1, x, (const float *)saved.inverse1, (float *)tile.d, tile.vectors, stride);
+    }
+
+    // Projection and MLP: from the attention's output onto the residual stream x.
+    void mlp_forward(const Tile &tile, Saved &saved, int l) {
+        float *n2 = (float *)saved.n2, *g = (float *)saved.g;
+        product<D, D, true>(&p.layers[l].projection[0][0], (float *)saved.o, x, tile.vectors, stride);
+        for (int i = 0; i < D; ++i) std::memcpy(saved.n2[i], w.x[i], tile.vectors * sizeof(vec));
+        normalize(n2, (float *)saved.inverse2, tile.vectors, stride);
+        product<H, D>(w.layers[l].up, n2, g, tile.vectors, stride);
         for (int i = 0; i < H; ++i)
-            for (int v = 0; v < vectors; ++v) gelu(w.g[i][v], w.g[i][v], w.slope[i][v]);
-        product<D, H, true>(w.down, g, x, vectors, stride);
-        for (int i = 0; i < D; ++i) std::memcpy(w.n3[i], w.x[i], vectors * sizeof(vec));
-        normalize(n3, (float *)w.inverse3, vectors, stride);
-        product<V, D>(w.head, n3, logits, vectors, stride);
+            for (int v = 0; v < tile.vectors; ++v) gelu(saved.g[i][v], saved.g[i][v], saved.slope[i][v]);
+        product<D, H, true>(&p.layers[l].down[0][0], g, x, tile.vectors, stride);
+    }
 
-        // Cross-entropy: the children of a prefix are its targets. logits become their own gradient.
-        if (!grad)
-            children(start, n, [&](int j, const Node &child) { loss -= double(child.weight) * logits[target(child) * stride + j]; });
-        for (int v = 0; v < vectors; ++v) {
+    // From the gradient of the residual stream after the layer, d, to that after its attention, and of the latter's output, e.
+    void mlp_backward(Tile &tile, int l) {
+        Saved &saved = tile.layers[l];
+        float *d = (float *)tile.d, *n2 = (float *)saved.n2;
+        outer<D, H>(d, (float *)saved.g, &grad->layers[l].down[0][0], tile.vectors, stride, turned);
+        product<H, D>(w.layers[l].downT, d, e, tile.vectors, stride);
+        for (int i = 0; i < H; ++i)
+            for (int v = 0; v < tile.vectors; ++v) w.e[i][v] *= saved.slope[i][v];
+        outer<H, D>(e, n2, w.layers[l].dup, tile.vectors, stride, turned);
+        product<D, H>(w.layers[l].upT, e, x, tile.vectors, stride);
+        normalize_backward<true>(n2, x, (float *)saved.inverse2, d, tile.vectors, stride);
+        outer<D, D>(d, (float *)saved.o, &grad->layers[l].projection[0][0], tile.vectors, stride, turned);
+        product<D, D>(w.layers[l].projectionT, d, e, tile.vectors, stride);
+    }
+
+    template <typename Visit>
+    void children(const Tile &tile, Visit visit) { // visit(j, child, place of its logit) for every target of prefix j
+        for (int j = 0; j < tile.n; ++j) {
+            const Node &node = w.nodes[tile.start + j];
+            const std::vector<Node> &list = node.depth + 1 < T ? w.nodes : w.leaves;
+            for (int m = node.child; m >= 0; m = list[m].sibling)
+                visit(list[m].weight, c.tokens[list[m].offset + list[m].depth] * stride + j);
+        }
+    }
+
+    // Cross-entropy: the children of a prefix are its targets. logits become their own gradient.
+    void head_forward(const Tile &tile) {
+        for (int i = 0; i < D; ++i) std::memcpy(w.n3[i], w.x[i], tile.vectors * sizeof(vec));
+        normalize(n3, (float *)w.inverse3, tile.vectors, stride);
+        product<V, D>(w.head, n3, logits, tile.vectors, stride);
+        if (!grad) children(tile, [&](float weight, int at) { loss -= double(weight) * logits[at]; });
+        for (int v = 0; v < tile.vectors; ++v) {
             vec peak = w.logits[0][v], total{}, weight{};
             for (int i = 1; i < V; ++i) peak = maximum(peak, w.logits[i][v]);
             for (int i = 0; i < V; ++i) total += (w.logits[i][v] = exponential(w.logits[i][v] - peak));
-            const int lanes = n - v * LANES < LANES ? n - v * LANES : LANES;
-            for (int j = 0; j < lanes; ++j) weight[j] = w.nodes[start + v * LANES + j].weight;
+            const int lanes = tile.n - v * LANES < LANES ? tile.n - v * LANES : LANES;
+            for (int j = 0; j < lanes; ++j) weight[j] = w.nodes[tile.start + v * LANES + j].weight;
             if (!grad) {
                 for (int j = 0; j < lanes; ++j) loss += double(weight[j]) * (std::log(double(total[j])) + peak[j]);
             } else {
@@ -472,80 +695,83 @@ double pass(const Corpus &c, const Parameters &p, Parameters *grad, Workspace &w
                 for (int i = 0; i < V; ++i) w.logits[i][v] *= weight;
             }
         }
-        if (!grad) continue;
-        children(start, n, [&](int j, const Node &child) { logits[target(child) * stride + j] -= child.weight * each; });
+        if (grad) children(tile, [&](float weight, int at) { logits[at] -= weight * each; });
+    }
 
-        // Backward.
-        outer<V, D>(logits, n3, w.dhead, vectors, stride);
-        product<D, V>(w.headT, logits, e, vectors, stride);
-        normalize_backward<false>(n3, e, (float *)w.inverse3, d, vectors, stride);
-        outer<D, H>(d, g, &grad->down[0][0], vectors, stride);
-        product<H, D>(w.downT, d, e, vectors, stride);
-        for (int i = 0; i < H; ++i)
-            for (int v = 0; v < vectors; ++v) w.e[i][v] *= w.slope[i][v];
-        outer<H, D>(e, n2, w.dup, vectors, stride);
-        product<D, H>(w.upT, e, x, vectors, stride);
-        normalize_backward<true>(n2, x, (float *)w.inverse2, d, vectors, stride);
-        outer<D, D>(d, o, &grad->projection[0][0], vectors, stride);
-        product<D, D>(w.projectionT, d, e, vectors, stride);
+    void head_backward(Tile &tile) {
+        outer<V, D>(logits, n3, w.dhead, tile.vectors, stride, turned);
+        product<D, V>(w.headT, logits, e, tile.vectors, stride);
+        normalize_backward<false>(n3, e, (float *)w.inverse3, (float *)tile.d, tile.vectors, stride);
+    }
 
-        for (int block = 0; block < vectors; ++block) {
-            Lookup at(c, w, start + block * LANES, size);
-            vec dout[LANES][ROW], dx1[LANES][ROW], *douts[LANES], *dx1s[LANES];
-            for (int lane = 0; lane < LANES; ++lane) { douts[lane] = dout[lane]; dx1s[lane] = dx1[lane]; }
-            to_rows(e + block * LANES, stride, douts);
-            to_rows(d + block * LANES, stride, dx1s);
-            vec *share = w.share[block], slope[T], along{};
-            for (int s = 0; s < T; ++s) {
-                vec a[LANES];
-                for (int lane = 0; lane < LANES; ++lane) a[lane] = dot(dout[lane], w.v[at.path(lane, s)]);
-                slope[s] = sums(a);
-                along += slope[s] * share[s];
-            }
-            for (int s = 0; s < T; ++s) slope[s] = share[s] * (slope[s] - along);
-            for (int lane = 0; lane < LANES && start + block * LANES + lane < size; ++lane) {
-                const int entry = at.entry[lane];
-                vec q[ROW], dq[ROW] = {};
-                for (int i = 0; i < ROW; ++i) { q[i] = w.q[entry][i]; w.dx0[entry][i] += dx1[lane][i]; }
-                for (int s = 0; s <= at.depth[lane]; ++s) {
-                    const int other = at.path(lane, s);
-                    const vec a = splat(share[s][lane]), b = splat(slope[s][lane]);
-                    for (int i = 0; i < ROW; ++i) {
-                        w.dv[other][i] += a * dout[lane][i];
-                        w.dk[other][i] += b * q[i];
-                        dq[i] += b * w.k[other][i];
-                    }
-                }
-                for (int i = 0; i < ROW; ++i) w.dq[entry][i] += dq[i];
-            }
+    void forward(Tile &tile) {
+        for (int l = 0; l < L; ++l) {
+            Saved &saved = tile.layers[l];
+            if (l) {
+                rows_forward(tile, l);
+                attention_forward<false>(tile, saved, w.rows[l]);
+            } else attention_forward<true>(tile, saved, w.rows[l]);
+            mlp_forward(tile, saved, l);
+        }
+        head_forward(tile);
+        if (grad) head_backward(tile);
+    }
+
+    void backward(Tile &tile) {
+        for (int l = L - 1; l >= 0; --l) {
+            mlp_backward(tile, l);
+            if (l) {
+                attention_backward<false>(tile, tile.layers[l], w.rows[l]);
+                rows_backward(tile, l);
+            } else attention_backward<true>(tile, tile.layers[l], w.rows[l]);
         }
     }
-    if (!grad) return loss * each;
 
-    // Back through the table.
-    for (int j = 0; j < entries; j += LANES) {
-        rows(w.dq, j, w.zero, list);
-        to_columns(list, qkv + j, estride);
-        rows(w.dk, j, w.zero, list);
-        to_columns(list, qkv + D * estride + j, estride);
-        rows(w.dv, j, w.zero, list);
-        to_columns(list, qkv + 2 * D * estride + j, estride);
-        rows(w.dx0, j, w.zero, list);
-        to_columns(list, dx + j, estride);
-    }
-    outer<3 * D, D>(qkv, n1, w.dattention, evecs, estride);
-    for (int i = 0; i < D * D; ++i) w.dattention[i] *= scale;
-    product<D, 3 * D>(w.attentionT, qkv, (float *)w.dn1, evecs, estride);
-    normalize_backward<true>(n1, (float *)w.dn1, (float *)w.inverse1, dx, evecs, estride);
-    for (int j = 0; j < entries; ++j)
-        for (int i = 0; i < D; ++i) {
-            grad->tokens[w.used[j] % V][i] += dx[i * estride + j];
-            grad->positions[w.used[j] / V][i] += dx[i * estride + j];
+    void run() { // after build_trie
+        table_forward();
+        const int size = int(w.nodes.size()), padded = (size + LANES - 1) / LANES * LANES;
+        for (int l = 1; l < L; ++l) {
+            Rows &r = w.rows[l];
+            for (std::vector<Row> *rows : {&r.q, &r.k, &r.v}) rows->resize(padded);
+            if (grad)
+                for (std::vector<Row> *rows : {&r.dq, &r.dk, &r.dv}) rows->assign(padded, Row{});
         }
-    unfold(w.dattention, p.attention, p.norm1, grad->attention, grad->norm1);
-    unfold(w.dup, p.up, p.norm2, grad->up, grad->norm2);
-    unfold(w.dhead, p.tokens, p.norm3, grad->tokens, grad->norm3);
-    return 0;
+        const bool keep = grad && L > 1; // else one tile does for all
+        int tiles = 0;
+        for (int start = 0; start < size; start += stride) {
+            if (int(w.tiles.size()) <= tiles) w.tiles.emplace_back();
+            Tile &tile = w.tiles[tiles];
+            tile.start = start;
+            tile.n = size - start < stride ? size - start : stride;
+            tile.vectors = (tile.n + LANES - 1) / LANES;
+            forward(tile);
+            if (keep) ++tiles;
+            else if (grad) backward(tile);
+        }
+        while (tiles) backward(w.tiles[--tiles]);
+        if (grad) table_backward();
+    }
+};
+
+// Gradient of the mean loss over the windows counted in w.count (nats a character).
+void find_gradient(const Corpus &c, const Parameters &p, Parameters &grad, Workspace &w, double windows) {
+    Pass pass{c, p, &grad, w, float(1. / (windows * T))};
+    pass.fold_weights();
+    build_trie(c, w, 0, c.offsets);
+    pass.run();
+    pass.unfold_gradients();
+}
+
+// That loss. With more than one layer some ranks at a time, whose rows fit into the memory.
+double find_loss(const Corpus &c, const Parameters &p, Workspace &w, double windows) {
+    Pass pass{c, p, nullptr, w, float(1. / (windows * T))};
+    pass.fold_weights();
+    const int ranks = L == 1 ? c.offsets : 1024;
+    for (int begin = 0; begin < c.offsets; begin += ranks) {
+        build_trie(c, w, begin, begin + ranks < c.offsets ? begin + ranks : c.offsets);
+        pass.run();
+    }
+    return pass.loss * pass.each;
 }
 
 Workspace &workspace() {
@@ -566,13 +792,16 @@ double loss_or_gradient(const int32_t *tokens, const int32_t *order, const int32
     Workspace &w = workspace();
     w.count.assign(offsets, 0);
     for (int i = 0; i < batch; ++i) ++w.count[rank[windows[i]]];
-    return pass({tokens, order, rank, shared, offsets}, *(const Parameters *)parameters, (Parameters *)grad, w, batch);
+    const Corpus corpus{tokens, order, rank, shared, offsets};
+    if (!grad) return find_loss(corpus, *(const Parameters *)parameters, w, batch);
+    find_gradient(corpus, *(const Parameters *)parameters, *(Parameters *)grad, w, batch);
+    return 0;
 }
 
 // `steps` updates of AdamW (arXiv:1711.05101) with the gradient's norm clipped at 1. The update with index i uses
 // windows[i * batch ...] and rate[i]; `done` updates came before. decay[j] is the weight decay of parameter j.
 void train(const int32_t *tokens, const int32_t *order, const int32_t *rank, const int32_t *shared, int offsets, float *parameters,
-           float *first, float *second, const float *decay, const int32_t *windows, int batch, const float *rate, int steps, int64_t done,
+           float *exp_avg, float *exp_avg_sq, const float *decay, const int32_t *windows, int batch, const float *rate, int steps, int64_t done,
            float beta1, float beta2, float epsilon) {
     const FlushSubnormals flush;
     Workspace &w = workspace();
@@ -581,7 +810,7 @@ void train(const int32_t *tokens, const int32_t *order, const int32_t *rank, con
     for (int step = 0; step < steps; ++step) {
         w.count.assign(offsets, 0);
         for (int i = 0; i < batch; ++i) ++w.count[rank[windows[int64_t(step) * batch + i]]];
-        pass(corpus, *(const Parameters *)parameters, (Parameters *)grad, w, batch);
+        find_gradient(corpus, *(const Parameters *)parameters, *(Parameters *)grad, w, batch);
         double norm = 0;
         for (int j = 0; j < SIZE; ++j) norm += double(grad[j]) * grad[j];
         norm = std::sqrt(norm);
@@ -590,10 +819,10 @@ void train(const int32_t *tokens, const int32_t *order, const int32_t *rank, con
         const float correct1 = float(1. - std::pow(double(beta1), t)), correct2 = float(std::sqrt(1. - std::pow(double(beta2), t)));
         for (int j = 0; j < SIZE; ++j) {
             const float gj = grad[j] * clip;
-            first[j] += (1.f - beta1) * (gj - first[j]);
-            second[j] = beta2 * second[j] + (1.f - beta2) * gj * gj;
+            exp_avg[j] += (1.f - beta1) * (gj - exp_avg[j]);
+            exp_avg_sq[j] = beta2 * exp_avg_sq[j] + (1.f - beta2) * gj * gj;
             parameters[j] -= lr * decay[j] * parameters[j];
-            parameters[j] -= lr / correct1 * first[j] / (std::sqrt(second[j]) / correct2 + epsilon);
+            parameters[j] -= lr / correct1 * exp_avg[j] / (std::sqrt(exp_avg_sq[j]) / correct2 + epsilon);
         }
     }
 }

@@ -1,4 +1,4 @@
-"""Building and calling the fused CPU form of the one-layer Transformer (fused.cpp)."""
+"""Building and calling the fused CPU form of the Transformer (fused.cpp)."""
 
 import ctypes
 import functools
@@ -16,14 +16,18 @@ SOURCE = Path(__file__).with_name("fused.cpp")
 
 
 def fits(architecture: Architecture, dropout: float) -> bool:
-    """Whether the fused form can stand in for the plain one: one layer, one head, no dropout, and it can be built."""
-    return architecture.layers == architecture.heads == 1 and dropout == 0 and _library(architecture) is not None
+    """Whether the fused form can stand in for the plain one: any architecture without dropout, and it can be built.
+
+    With dropout windows that begin alike share nothing, and the plain form does as well.
+    """
+    return dropout == 0 and _library(architecture) is not None
 
 
 @functools.cache
 def _library(architecture: Architecture) -> Any:  # a ctypes.CDLL, or None where none can be had (see `fits`)
     a = architecture
-    sizes = {"WIDTH": a.width, "HIDDEN": a.width * a.expansion, "VOCABULARY": a.vocabulary, "CONTEXT": a.context}
+    sizes = {"WIDTH": a.width, "HIDDEN": a.width * a.expansion, "LAYERS": a.layers, "HEADS": a.heads}
+    sizes |= {"VOCABULARY": a.vocabulary, "CONTEXT": a.context}
     return compiling.library(SOURCE, sizes, lambda library: _answers(library, architecture))
 
 
@@ -103,7 +107,7 @@ def gradient(architecture: Architecture, corpus: Corpus, parameters: np.ndarray,
 
 
 def train(
-    architecture: Architecture, corpus: Corpus, parameters: np.ndarray, first: np.ndarray, second: np.ndarray,
+    architecture: Architecture, corpus: Corpus, parameters: np.ndarray, exp_avg: np.ndarray, exp_avg_sq: np.ndarray,
     decay: np.ndarray, windows: np.ndarray, rates: np.ndarray, done: int, betas: tuple[float, float], epsilon: float,
 ) -> None:  # fmt: skip
     """Updates one model in place: parameters and both moments (P,), one update for each row of windows (steps, B).
@@ -114,7 +118,7 @@ def train(
     steps, batch = windows.shape
     f = np.float32
     _library(architecture).train(
-        *corpus.arguments(), _pointer(parameters, f), _pointer(first, f), _pointer(second, f), _pointer(decay, f),
+        *corpus.arguments(), _pointer(parameters, f), _pointer(exp_avg, f), _pointer(exp_avg_sq, f), _pointer(decay, f),
         _pointer(windows, np.int32), ctypes.c_int(batch), _pointer(rates, f), ctypes.c_int(steps), ctypes.c_int64(done),
         *(ctypes.c_float(x) for x in (*betas, epsilon)),
     )  # fmt: skip

@@ -31,8 +31,9 @@ def stream(seeds: Tensor, step: Tensor, number: int) -> Tensor:
 class Stack:
     """Runs of one shape (see `Run.shape`) in training on a device, "cpu" or "cuda".
 
-    The state is `flat`, `first` and `second`: parameters and AdamW's moments, each (S, P), and `iteration`, the number
-    of updates made.
+    The state is `flat`, `exp_avg` and `exp_avg_sq`: parameters and AdamW's moments, each (S, P), and `iteration`, the
+    number of updates made. `engine` is what makes the updates: "fused" (fused.cpp), "graph" (captured in a CUDA graph)
+    or "plain" (PyTorch, one operation after the other).
     """
 
     def __init__(self, runs: list[Run], device: str = "cpu"):
@@ -42,18 +43,19 @@ class Stack:
         self.runs, self.device, self.iteration = runs, device, 0
         self.architecture, self.dropout, self.precision = run.architecture, run.dropout, run.precision
         self.context, self.batch, self.offsets = run.corpus.context, run.corpus.batch, run.corpus.offsets
-        self.fused = device == "cpu" and fused.fits(self.architecture, self.dropout)
+        fits = device == "cpu" and fused.fits(self.architecture, self.dropout)
+        self.engine = "graph" if device != "cpu" else "fused" if fits else "plain"
         if self.precision == "bfloat16" and device == "cpu":
             raise UserError("precision is bfloat16, but a CPU trains in float32 only.")
         self.flat = initialize(self.architecture, [r.seed for r in runs]).to(device)
-        self.first, self.second = torch.zeros_like(self.flat), torch.zeros_like(self.flat)
+        self.exp_avg, self.exp_avg_sq = torch.zeros_like(self.flat), torch.zeros_like(self.flat)
         self.text = torch.stack([torch.from_numpy(r.corpus.tokens) for r in runs]).long().to(device)
         self.seeds = torch.tensor([r.seed for r in runs], device=device)
         self.rates = torch.from_numpy(np.stack([r.rates() for r in runs])).to(device)
         decayed = self.architecture.decayed().to(device)
         self.decay = torch.tensor([r.weight_decay for r in runs], device=device)[:, None] * decayed
         self.step = torch.zeros((), dtype=torch.int64, device=device)
-        self.corpora = [fused.Corpus(r.corpus) for r in runs] if self.fused else []
+        self.corpora = [fused.Corpus(r.corpus) for r in runs] if self.engine == "fused" else []
         self.scorer = Scorer(run.corpus, device)
         self._forward = forward if device == "cpu" else torch.compile(forward)
         self._graph: torch.cuda.CUDAGraph | None = None
@@ -77,21 +79,22 @@ class Stack:
 
     def _advance_alone(self, one: slice, updates: int) -> None:
         steps = torch.arange(self.iteration, self.iteration + updates)
-        if not self.fused:
+        if self.engine == "plain":
             for step in steps:
                 self._update(one, step)
             return
         windows = uniform(stream(self.seeds[one], steps, 0), self.batch, self.offsets).int().numpy()
-        flat, first, second, decay = (x[one][0].numpy() for x in (self.flat, self.first, self.second, self.decay))
+        state = (self.flat, self.exp_avg, self.exp_avg_sq, self.decay)
+        flat, exp_avg, exp_avg_sq, decay = (x[one][0].numpy() for x in state)
         rates = self.rates[one][0, self.iteration : self.iteration + updates].numpy()
         fused.train(
-            self.architecture, self.corpora[one.start], flat, first, second, decay, windows, rates,
+            self.architecture, self.corpora[one.start], flat, exp_avg, exp_avg_sq, decay, windows, rates,
             self.iteration, BETAS, EPSILON,
         )  # fmt: skip
 
     def _capture(self) -> None:
         """Records one update of the whole stack, so that a replay launches it without Python."""
-        everything, kept = slice(None), [x.clone() for x in (self.flat, self.first, self.second)]
+        everything, kept = slice(None), [x.clone() for x in (self.flat, self.exp_avg, self.exp_avg_sq)]
         self.step.fill_(self.iteration)
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
@@ -99,7 +102,7 @@ class Stack:
             for _ in range(3):
                 self._update(everything, self.step)
         torch.cuda.current_stream().wait_stream(side)
-        for x, value in zip((self.flat, self.first, self.second), kept, strict=True):
+        for x, value in zip((self.flat, self.exp_avg, self.exp_avg_sq), kept, strict=True):
             x.copy_(value)
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph):
@@ -119,21 +122,20 @@ class Stack:
         (grad,) = torch.autograd.grad(losses(logits, windows[..., 1:]).sum(), flat)
         with torch.no_grad():
             grad *= (1 / (grad.norm(dim=1, keepdim=True) + 1e-6)).clamp(max=1)
-            flat, first, second = self.flat[some], self.first[some], self.second[some]
+            flat, exp_avg, exp_avg_sq = self.flat[some], self.exp_avg[some], self.exp_avg_sq[some]
             rate = self.rates[some].index_select(1, step.view(1))
-            first.lerp_(grad, 1 - BETAS[0])
-            second.mul_(BETAS[1]).addcmul_(grad, grad, value=1 - BETAS[1])
+            exp_avg.lerp_(grad, 1 - BETAS[0])
+            exp_avg_sq.mul_(BETAS[1]).addcmul_(grad, grad, value=1 - BETAS[1])
             flat.mul_(1 - rate * self.decay[some])
             correct1, correct2 = (1 - beta ** (step + 1).double() for beta in BETAS)
-            flat.sub_(
-                rate / correct1.to(flat.dtype) * first / (second.sqrt() / correct2.sqrt().to(flat.dtype) + EPSILON)
-            )
+            scale = exp_avg_sq.sqrt() / correct2.sqrt().to(flat.dtype) + EPSILON
+            flat.sub_(rate / correct1.to(flat.dtype) * exp_avg / scale)
 
     @torch.no_grad()
     def losses(self) -> list[float]:
         """Each model's exact training loss, the mean over every window of its text (nats a character)."""
         everywhere = torch.arange(self.offsets, device=self.device)
-        if self.fused:
+        if self.engine == "fused":
             offsets = everywhere.int().numpy()
             pairs = zip(self.corpora, self.flat.numpy(), strict=True)
             return [fused.loss(self.architecture, corpus, flat, offsets) for corpus, flat in pairs]
@@ -157,15 +159,15 @@ class Stack:
         ]
 
     def state(self, i: int) -> dict[str, Tensor]:
-        """What model i needs to go on: `flat`, `first`, `second` (P,) and `iteration`."""
+        """What model i needs to go on: `flat`, `exp_avg`, `exp_avg_sq` (P,) and `iteration`."""
         return {
-            "flat": self.flat[i].cpu(), "first": self.first[i].cpu(), "second": self.second[i].cpu(),
+            "flat": self.flat[i].cpu(), "exp_avg": self.exp_avg[i].cpu(), "exp_avg_sq": self.exp_avg_sq[i].cpu(),
             "iteration": torch.tensor(self.iteration),
         }  # fmt: skip
 
     def restore(self, i: int, state: dict[str, Tensor]) -> None:
         """Puts model i where `state` left it; all models of a stack must be at one iteration."""
-        for name in ("flat", "first", "second"):
+        for name in ("flat", "exp_avg", "exp_avg_sq"):
             getattr(self, name)[i].copy_(state[name])
         self.iteration = int(state["iteration"])
         self.step.fill_(self.iteration)

@@ -103,7 +103,7 @@ def _provenance(stack: Stack, seconds: float) -> dict:
     return {
         "device": torch.cuda.get_device_name() if cuda else "cpu",
         "processor": processor(),
-        "engine": "fused" if stack.fused else "graph" if cuda else "plain",
+        "engine": stack.engine,
         "torch": torch.__version__,
         "seconds": round(seconds, 1),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

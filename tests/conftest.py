@@ -12,8 +12,8 @@ torch.set_num_threads(1)  # on tensors this small, threads wait for each other m
 def plain_stack(runs: list[Run]) -> Stack:
     """A stack that trains in float64 by the plain form of the model, from the same float32 beginnings."""
     stack = Stack(runs)
-    stack.fused = False
-    for name in ("flat", "first", "second", "rates", "decay"):
+    stack.engine = "plain"
+    for name in ("flat", "exp_avg", "exp_avg_sq", "rates", "decay"):
         setattr(stack, name, getattr(stack, name).double())
     return stack
 

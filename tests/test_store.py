@@ -331,8 +331,8 @@ def no_space(patch):
 P = ARITHMETIC.architecture.parameters()
 STATE = {
     "flat": torch.arange(float(P)),
-    "first": torch.ones(P),
-    "second": torch.rand(P),
+    "exp_avg": torch.ones(P),
+    "exp_avg_sq": torch.rand(P),
     "iteration": torch.tensor(40),
 }
 
