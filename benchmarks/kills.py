@@ -81,8 +81,10 @@ def kill(folder: Path, iterations: int, way: tuple, chance: random.Random) -> di
     _, words = process.communicate(timeout=120)
     while members(process.pid) and time.time() - killed < 60:
         time.sleep(0.05)
-    # Of each run that was begun: from its last checkpoint, or the start, to the kill.
+    # Of each run that was begun: from its last checkpoint, or the start, to the kill; of one that waits, too much.
     saved = [path.stat().st_mtime for path in folder.glob("checkpoints/[!.]*.safetensors")] or [began]
+    if process.returncode == 0:  # a worker is deaf to SIGINT: the sweep went on to its end
+        saved = [killed]
     return {
         "who": who, "signal": f"{number.name} x{times}", "after": killed - began, "ended in": time.time() - killed,
         "left": len(members(process.pid)), "tracebacks": words.count("Traceback"),
