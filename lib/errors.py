@@ -26,8 +26,8 @@ def shown(value: object) -> str:
     try:
         text = repr(value)
     except (ValueError, RecursionError):  # Python does not print numbers of thousands of digits, nor endless lists
-        return f"too long to print, a {type(value).__name__},"
-    return text if len(text) <= 80 else f"{text[:40]}... ({len(text)} characters),"
+        return f"too long to print ({type(value).__name__})"
+    return text if len(text) <= 80 else f"{text[:40]}... ({len(text)} characters)"
 
 
 def number(text: str) -> int | str:

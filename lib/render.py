@@ -3,7 +3,7 @@
 Notable features:
 - a chart's output is the same text whenever its data are the same: the id of its element is a hash of it;
 - the scripts that draw are shared by all pages and lie beside them, so that the book needs no network;
-- opened elsewhere, in JupyterLab or on Colab, the same output fetches vega-embed and draws itself;
+- opened elsewhere, in JupyterLab or on Colab, the same output fetches Vega, whose hash it knows, and draws itself;
 - a picture goes along for whatever cannot run a script.
 
 `python -m lib.render` writes the shared scripts to `book/_static`.
@@ -29,13 +29,21 @@ BOOK = Path(__file__).parents[1] / "book"
 DATA = "BOOK_DATA"  # the environment variable with the folder for figures' data, set while the book's own notebooks run
 VEGA_LITE = "_".join(alt.VEGALITE_VERSION.split(".")[:2])  # as vl-convert spells it
 PAPER = {**charts.LIGHT, "background": "white"}
-ELSEWHERE = f"https://esm.sh/vega-embed@{alt.VEGAEMBED_VERSION}?deps=vega@{alt.VEGA_VERSION},vega-lite@{alt.VEGALITE_VERSION}"
+# What draws a chart elsewhere, and the SHA-384 of each script: a browser runs nothing else under its name.
+ELSEWHERE = {
+    "vega@6.4.0/build/vega.min.js": "VKdcJr3ZaBIJMbVcopTAI/JEuUkSY6qnwVu9iLuw0DnQ9gQ1JjsfZJhXFQAgNi43",
+    "vega-lite@6.4.1/build/vega-lite.min.js": "QtG7pnWvq1Tk0Rcvl53B1TEVw7U1PUqfciCz3XMUqSmi1fNpJwiv5ml+m5NeOOzH",
+    "vega-embed@7.3.0/build/vega-embed.min.js": "Muy1QRxYFeNrA1zShc1KtN4OfipkR/61gt+HWqN57c1Zxu3Oe16TsilsruVVjfKL",
+}
 OUTPUT = """<div class="chart" id="{id}"></div>
 <script>
 (async (id, spec) => {{
   if (window.drawFigure) return drawFigure(id, spec);
-  const {{ default: embed }} = await import("{elsewhere}");
-  embed("#" + id, spec);
+  const load = ([name, hash]) => new Promise((onload, onerror) => document.head.append(
+    Object.assign(document.createElement("script"), {{ src: "https://cdn.jsdelivr.net/npm/" + name,
+      integrity: "sha384-" + hash, crossOrigin: "anonymous", onload, onerror }})));
+  await (window.vegaScripts ??= (async () => {{ for (const script of {elsewhere}) await load(script); }})());
+  vegaEmbed("#" + id, spec);
 }})("{id}", {spec});
 </script>"""
 
@@ -58,7 +66,7 @@ def mimebundle(spec: dict[str, Any]) -> dict[str, Any]:
     text = json.dumps(spec, separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")  # cannot end the script
     name = "chart-" + hashlib.sha256(text.encode()).hexdigest()[:12]
     return {
-        "text/html": OUTPUT.format(id=name, spec=text, elsewhere=ELSEWHERE),
+        "text/html": OUTPUT.format(id=name, spec=text, elsewhere=json.dumps(list(ELSEWHERE.items()))),
         "image/png": vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, config=PAPER),
     }
 

@@ -1,7 +1,13 @@
 """What several tests share."""
 
+import runpy
+import signal
+import sys
+
+import pytest
 import torch
 
+from lib import workers
 from lib.model import forward, losses
 from lib.run import Run
 from lib.training import Stack
@@ -26,3 +32,40 @@ def loss_and_gradient(run: Run, flat: torch.Tensor, offsets: torch.Tensor) -> tu
     loss = losses(forward(run.architecture, flat, windows[..., :-1]), windows[..., 1:])
     (gradient,) = torch.autograd.grad(loss.sum(), flat)
     return loss.item(), gradient[0]
+
+
+@pytest.fixture
+def inline(monkeypatch):
+    """Training in this process, one run after another: the same code, less the start of the workers."""
+
+    def train(runs, folder, deadline, tell, weights, stop):
+        for run in runs:
+            workers.train_stack([run], folder, "cpu", deadline, lambda i, run=run: tell(run.id, i), stop, weights)
+
+    monkeypatch.setattr(workers, "_on_cpu", train)
+
+
+@pytest.fixture
+def cli(monkeypatch, capsys, inline):
+    """`python -m lib ...` in this process: its exit status, standard output and last words on standard error."""
+
+    def call(*arguments) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["lib", *map(str, arguments)])
+        handler = signal.getsignal(signal.SIGINT)
+        capsys.readouterr()
+        try:
+            runpy.run_module("lib", run_name="__main__")
+            status, message = 0, ""
+        except SystemExit as stop:  # a text goes to standard error, and the status is 1
+            status, message = (1, stop.code) if isinstance(stop.code, str) else (stop.code or 0, "")
+        finally:
+            signal.signal(signal.SIGINT, handler)
+        captured = capsys.readouterr()
+        return status, captured.out, message or captured.err
+
+    return call
+
+
+def one_sentence(message: str) -> bool:
+    lines = message.strip().splitlines()
+    return len(lines) == 1 and lines[0].startswith("Error: ") and lines[0][-1] in ".?" and "Traceback" not in message

@@ -1,7 +1,6 @@
 """The command line and the lab: what is trained, what survives a kill, and what bad input gets."""
 
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -18,41 +17,10 @@ from lib.errors import UserError
 from lib.experiments import capacity
 from lib.run import Run
 from lib.store import OUTCOMES, Store
+from tests.conftest import one_sentence
 
 ROOT = Path(__file__).parents[1]
 TINY = ("run", "capacity", "--tasks", "arithmetic", "--widths", "6", "--iterations", "40", "--device", "cpu")
-
-
-@pytest.fixture
-def inline(monkeypatch):
-    """Training in this process, one run after another: the same code, less the start of the workers."""
-
-    def train(runs, folder, deadline, tell, weights, stop):
-        for run in runs:
-            workers.train_stack([run], folder, "cpu", deadline, lambda i, run=run: tell(run.id, i), stop, weights)
-
-    monkeypatch.setattr(workers, "_on_cpu", train)
-
-
-@pytest.fixture
-def cli(monkeypatch, capsys, inline):
-    """`python -m lib ...` in this process: its exit status, standard output and last words on standard error."""
-
-    def call(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["lib", *map(str, arguments)])
-        handler = signal.getsignal(signal.SIGINT)
-        capsys.readouterr()
-        try:
-            runpy.run_module("lib", run_name="__main__")
-            status, message = 0, ""
-        except SystemExit as stop:  # a text goes to standard error, and the status is 1
-            status, message = (1, stop.code) if isinstance(stop.code, str) else (stop.code or 0, "")
-        finally:
-            signal.signal(signal.SIGINT, handler)
-        captured = capsys.readouterr()
-        return status, captured.out, message or captured.err
-
-    return call
 
 
 def evidence(folder) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -313,11 +281,6 @@ BAD = [
     (("--time-budget", "nanm"), "time-budget is 'nanm'", "more than nothing"),
     (("--held-out", "5,12"), "'--held-out'", ""),  # no option of the command line
 ]
-
-
-def one_sentence(message: str) -> bool:
-    lines = message.strip().splitlines()
-    return len(lines) == 1 and lines[0].startswith("Error: ") and lines[0][-1] in ".?" and "Traceback" not in message
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,15 @@ def test_data_cannot_end_the_script() -> None:
     assert [row["note"] for row in rows] == list(TABLE["note"])
 
 
+def test_what_is_fetched_elsewhere_carries_its_hash() -> None:
+    """Three scripts of the versions that Altair writes for, none without a hash, and nothing else from anywhere."""
+    versions = {"vega": alt.VEGA_VERSION, "vega-lite": alt.VEGALITE_VERSION, "vega-embed": alt.VEGAEMBED_VERSION}
+    for name, (script, digest) in zip(versions, render.ELSEWHERE.items(), strict=True):
+        assert script.startswith(f"{name}@{versions[name]}") and re.fullmatch("[A-Za-z0-9+/]{64}", digest)
+    html = render.mimebundle(chart().to_dict())["text/html"].split('("chart-')[0]
+    assert html.count("https:") == 1 and 'integrity: "sha384-" + hash' in html and "import(" not in html
+
+
 def test_a_picture_goes_along() -> None:
     assert render.mimebundle(chart().to_dict())["image/png"].startswith(b"\x89PNG")
 
