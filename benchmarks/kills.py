@@ -81,8 +81,8 @@ def kill(folder: Path, iterations: int, way: tuple, chance: random.Random) -> di
     _, words = process.communicate(timeout=120)
     while members(process.pid) and time.time() - killed < 60:
         time.sleep(0.05)
-    # Of the runs that were in training: from the last checkpoint, the end of another run or the start, to the kill. What
-    # was not touched since the start was waiting, and lost nothing.
+    # Of the runs that were in training: from the last checkpoint, the end of another run or the start, to the kill.
+    # What was not touched since the start was waiting, and lost nothing.
     ends, checkpoints = ([at for path in folder.glob(f"{kind}/[!.]*") if (at := path.stat().st_mtime) > began]
                          for kind in ("runs", "checkpoints"))  # fmt: skip
     since = killed if process.returncode == 0 else min(checkpoints) if checkpoints else max(ends, default=began)
