@@ -81,14 +81,15 @@ def kill(folder: Path, iterations: int, way: tuple, chance: random.Random) -> di
     _, words = process.communicate(timeout=120)
     while members(process.pid) and time.time() - killed < 60:
         time.sleep(0.05)
-    # Of each run that was begun: from its last checkpoint, or the start, to the kill; of one that waits, too much.
-    saved = [path.stat().st_mtime for path in folder.glob("checkpoints/[!.]*.safetensors")] or [began]
-    if process.returncode == 0:  # a worker is deaf to SIGINT: the sweep went on to its end
-        saved = [killed]
+    # Of the runs that were in training: from the last checkpoint, the end of another run or the start, to the kill.
+    # What was not touched since the start was waiting, and lost nothing.
+    ends, checkpoints = ([at for path in folder.glob(f"{kind}/[!.]*") if (at := path.stat().st_mtime) > began]
+                         for kind in ("runs", "checkpoints"))  # fmt: skip
+    since = killed if process.returncode == 0 else min(checkpoints) if checkpoints else max(ends, default=began)
     return {
         "who": who, "signal": f"{number.name} x{times}", "after": killed - began, "ended in": time.time() - killed,
         "left": len(members(process.pid)), "tracebacks": words.count("Traceback"),
-        "lost": max(0.0, *(killed - max(began, at) for at in saved)),
+        "lost": max(0.0, killed - since),
     }  # fmt: skip
 
 

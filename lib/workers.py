@@ -226,17 +226,20 @@ def _serve(pipe: connection.Connection, folder: str, deadline: float) -> None:
     told: list[int] = []
     signal.signal(signal.SIGTERM, lambda *_: told.append(1))
     torch.set_num_threads(1)
+
+    def tell(iteration: int) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # `stop` sees it next, and all is saved
+            pipe.send(iteration)
+
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while not told:
             run, weights = pipe.recv()
             stop = lambda: bool(told) or pipe.poll()  # noqa: E731 - all that comes in the middle is the pipe's end
             try:
-                done: object = train_stack([run], folder, "cpu", deadline, pipe.send, stop, {run.id: weights})
+                done: object = train_stack([run], folder, "cpu", deadline, tell, stop, {run.id: weights})
                 pipe.send(("done", done))
             except UserError as error:
                 pipe.send(("sentence", str(error)))
-            except (BrokenPipeError, ConnectionResetError):
-                raise
             except Exception as error:
                 if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
                     pipe.send(("sentence", f"The memory is too small to train {_name(run)} on each core; {GOES_ON}."))

@@ -160,7 +160,7 @@ def test_a_run_trained_in_a_stack_is_the_run_trained_alone(tmp_path):
 OFTEN = """
 import runpy
 from lib import workers
-workers.CHECKPOINT_SECONDS = workers.CHUNK_SECONDS = 0
+workers.CHECKPOINT_SECONDS, workers.CHUNK_SECONDS = 0, 0.2
 if __name__ == "__main__":
     runpy.run_module("lib", run_name="__main__")
 """
