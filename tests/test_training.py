@@ -406,7 +406,7 @@ def test_a_step_stays_on_its_device(run, monkeypatch):
     with FakeTensorMode():
         for name, x in vars(stack).items():
             if isinstance(x, torch.Tensor):
-                setattr(stack, name, torch.empty_like(x, device=device))
+                setattr(stack, name, torch.empty(x.shape, dtype=x.dtype, device=device))
         before = stack._state()
         stack._step()
     assert all(a is b and a.device == device for a, b in zip(stack._state(), before, strict=True))
