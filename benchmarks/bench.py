@@ -30,18 +30,25 @@ import pandas as pd
 import torch
 
 from benchmarks.rivals import JOBS, PROJECT, PUBLIC, Reference, Work
-from lib import experiments, fused
+from lib import fused
 from lib.model import uniform
+from lib.paper import LARGE, published
 from lib.run import Run
 from lib.training import Stack, stream
 from lib.workers import processor
 
 CELLS = [("arithmetic", 14), ("facts", 28), ("arithmetic", 28), ("arithmetic", 56), ("facts", 56), ("facts", 14), ("joint", 28)]  # fmt: skip  # noqa: E501
-QUICK, REFERENCE = 2, 4  # how many of them a quick run measures, and how many the public code is measured on
+DEEPER = [
+    {"width": 28, "layers": 2},
+    {"width": 28, "layers": 4},
+    {"width": 48, "layers": 6, "heads": 6, "expansion": 4},
+]
+QUICK, REFERENCE = 2, 4  # how many of the cells a quick run measures, and how many the public code is measured on
 UPDATES, SCORINGS = 30_000, 121  # of a full run
 STACKS, GPU_STACKS, WIDTHS = (1, 4, 16, 64, 256, 1_024, 4_096), (1, 16, 256, 1_024, 4_096), (7, 14, 28, 56, 112)
 RATIOS = ("training", "scoring", "full run")
-COLUMNS = ["measure", "task", "width", "models", "contestant", "unit", "value", "low", "high", "rounds"]
+SHAPE = ["task", "width", "layers", "heads", "expansion"]
+COLUMNS = ["measure", *SHAPE, "models", "contestant", "unit", "value", "low", "high", "rounds"]
 COLUMNS += ["ratio", "ratio_low", "ratio_high"]
 SCORED_AS = {f"{PROJECT}, no compiler": PROJECT, "transformers": "published sampling", "vmap": "published sampling"}
 
@@ -90,6 +97,11 @@ class Cores:
             pipe.send(None)
 
 
+def shape(run: Run) -> dict:
+    """The columns of the table that say what was trained."""
+    return {name: getattr(run, name) for name in SHAPE}
+
+
 def work(run: Run) -> dict[str, tuple[float, float]]:
     """GFLOP of an update and GB of its activations (each written once and read once), counted from the shapes.
 
@@ -106,10 +118,12 @@ def work(run: Run) -> dict[str, tuple[float, float]]:
         prefixes += (common[:, None] <= np.arange(T)).sum(0) / len(steps)
     every = np.full(T, run.corpus.batch)
     found = {}
-    for name, count, projected in (("every token", every, every.sum()), ("distinct prefixes", prefixes, T * v)):
-        rest = count.sum() * 2 * (d * d + 2 * d * h + v * d) + (count * np.arange(1, T + 1)).sum() * 4 * d
-        forward = projected * 6 * d * d + rest
-        found[name] = 3e-9 * forward, 8e-9 * count.sum() * (6 * d + 2 * h + v)  # backward does twice what forward does
+    for name, count, first in (("every token", every, every.sum()), ("distinct prefixes", prefixes, T * v)):
+        projected = first + (a.layers - 1) * count.sum()  # to queries, keys and values; in the first layer by a table
+        layer = count.sum() * 2 * (d * d + 2 * d * h) + (count * np.arange(1, T + 1)).sum() * 4 * d
+        forward = projected * 6 * d * d + a.layers * layer + count.sum() * 2 * v * d
+        # backward does twice what forward does
+        found[name] = 3e-9 * forward, 8e-9 * count.sum() * (a.layers * (6 * d + 2 * h) + v)
     return found
 
 
@@ -160,19 +174,22 @@ def command(folder: str, iterations: int, seeds: int = 1) -> float:
 
 
 class Table:
-    """What was measured: under (measure, task, width, models, contestant, unit) a list of values, one a round."""
+    """What was measured: under the columns up to the unit a list of values, one a round."""
 
     def __init__(self) -> None:
         self.values: dict[tuple, list[float]] = defaultdict(list)
 
-    def add(self, measure: str, contestant: str, unit: str, value: float, task="", width=0, models=1) -> None:
-        self.values[measure, task, width, models, contestant, unit].append(value)
+    def add(
+        self, measure: str, contestant: str, unit: str, value: float,
+        task="", width=0, layers=1, heads=1, expansion=1, models=1,
+    ) -> None:  # fmt: skip
+        self.values[measure, task, width, layers, heads, expansion, models, contestant, unit].append(value)
 
     def rows(self) -> pd.DataFrame:
         """A row for each, with the median and the spread; ratios to this project are taken within the rounds."""
         rows = []
         for key, values in self.values.items():
-            own = self.values.get((*key[:4], PROJECT, key[5]), []) if key[0] in RATIOS else []
+            own = self.values.get((*key[:-2], PROJECT, key[-1]), []) if key[0] in RATIOS else []
             ratios = [theirs / ours for theirs, ours in zip(values, own, strict=False)] or [float("nan")]
             rows.append([*key, *spread(values), len(values), *spread(ratios)])
         return pd.DataFrame(rows, columns=COLUMNS)
@@ -186,21 +203,22 @@ def spread(values: list[float]) -> list[float]:
 def compare(table: Table, count: int, reference: Reference | None, quick: bool) -> None:
     """The contestants against each other, and this project against the machine's limits."""
     cores, rounds, seconds = Cores(count), 2 if quick else 3, 0.4 if quick else 0.8
-    runs = [experiments.published(task, width, seed=0) for task, width in CELLS[: QUICK if quick else None]]
+    runs = [published(task, width, seed=0) for task, width in CELLS[: QUICK if quick else None]]
+    runs += [] if quick else [Run("arithmetic", seed=0, **sizes) for sizes in DEEPER]
     for run, job in itertools.product(runs, JOBS):
         cores(job, run, 0)
     for turn, (i, run) in itertools.product(range(rounds), enumerate(runs)):
-        cell = {"task": run.task, "width": run.width}
-        click.echo(f"round {turn + 1} of {rounds}: {run.task} {experiments.size_name(run.width)}", err=True)
+        cell = shape(run)
+        click.echo(f"round {turn + 1} of {rounds}: {cell}", err=True)
         took = {}
         for job in JOBS:
             done = cores(job, run, seconds)
             took[job] = done / count if job[0] == "limit" else 1e3 / done
         if reference and i < REFERENCE and not (quick and turn):
             for name, copies in ((PUBLIC, 0), (f"{PUBLIC}, one process a core", count)):
-                took["training", name], took["scoring", name] = reference(**cell, copies=copies)
+                took["training", name], took["scoring", name] = reference(run.task, run.width, copies=copies)
             if i < QUICK and not (quick or turn):
-                took["training", f"{PUBLIC}, compiled"] = reference(**cell, compiled=True)[0]
+                took["training", f"{PUBLIC}, compiled"] = reference(run.task, run.width, compiled=True)[0]
         for (measure, name), value in took.items():
             table.add(measure, name, {"matrix product": "GFLOP/s", "memory": "GB/s"}.get(name, "ms"), value, **cell)
             scoring = took.get(("scoring", SCORED_AS.get(name, name)))
@@ -216,21 +234,21 @@ def compare(table: Table, count: int, reference: Reference | None, quick: bool) 
 
 def grow(table: Table, quick: bool) -> None:
     """Time and memory against the number of stacked models and the width; also on a GPU, where there is one."""
-    runs = {width: experiments.published("arithmetic", width, seed=0) for width in WIDTHS}
+    runs = {width: published("arithmetic", width, seed=0) for width in WIDTHS}
     probes = [(runs[14], models) for models in STACKS[: 3 if quick else None]]
     probes += [(runs[width], 1) for width in (WIDTHS[:4:2] if quick else WIDTHS) if width != 14]
     for run, models in probes:
         step, peak = alone(run, models)
-        cell = {"task": run.task, "width": run.width, "models": models}
+        cell = {**shape(run), "models": models}
         table.add("stack", PROJECT, "ms", step, **cell)
         table.add("stack's memory", PROJECT, "MiB", peak, **cell)
     if not torch.cuda.is_available():
         return
-    small = [(experiments.published(*cell, seed=0), models) for cell in CELLS[:4] for models in GPU_STACKS]
-    large = experiments.published("arithmetic", experiments.LARGE, seed=0)
+    small = [(published(*cell, seed=0), models) for cell in CELLS[:4] for models in GPU_STACKS]
+    large = published("arithmetic", LARGE, seed=0)
     for run, models in [*small, (large, 1), (dataclasses.replace(large, precision="bfloat16"), 1)]:
         step, peak = alone(run, models, "cuda")
-        name, cell = f"{PROJECT}, {run.precision}", {"task": run.task, "width": run.width, "models": models}
+        name, cell = f"{PROJECT}, {run.precision}", {**shape(run), "models": models}
         table.add("GPU", name, "model-steps/s", 1e3 / step, **cell)
         table.add("GPU's memory", name, "MiB", peak, **cell)
 

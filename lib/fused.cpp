@@ -62,6 +62,7 @@ struct FlushSubnormals {
 #endif
 };
 
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 inline vec splat(float x) { return x - vec{}; }
 inline vec load(const float *p) { vec v; std::memcpy(&v, p, sizeof v); return v; }
 inline void store(float *p, vec v) { std::memcpy(p, &v, sizeof v); }
@@ -144,7 +145,7 @@ inline void gelu(vec u, vec &value, vec &slope) {
 
 // y[o] (+)= sum_i a[o][i] x[i] for OB rows, NV vectors and `count` terms at a time; rows of x lie `ldx` floats apart.
 template <int OB, int NV, bool ADD>
-inline __attribute__((always_inline)) void product_block(const float *a, int lda, const float *x, int ldx, float *y, int ldy, int count) {
+ALWAYS_INLINE void product_block(const float *a, int lda, const float *x, int ldx, float *y, int ldy, int count) {
     vec acc[OB][NV];
 #pragma GCC unroll 8
     for (int o = 0; o < OB; ++o)
@@ -168,29 +169,30 @@ inline __attribute__((always_inline)) void product_block(const float *a, int lda
 }
 
 template <int O, int NV, bool ADD>
-inline __attribute__((always_inline)) void product_rows(const float *a, int lda, const float *x, int ldx, float *y, int ldy, int count) {
-    constexpr int B = 7;
+ALWAYS_INLINE void product_rows(const float *a, int lda, const float *x, int ldx, float *y, int ldy, int count) {
+    constexpr int B = 7; // 7 rows of 3 vectors, 3 vectors of x and a number of a fit into 32 registers
     for (int o = 0; o + B <= O; o += B) product_block<B, NV, ADD>(a + o * lda, lda, x, ldx, y + o * ldy, ldy, count);
-    if constexpr (O % B) product_block<O % B, NV, ADD>(a + O / B * B * lda, lda, x, ldx, y + O / B * B * ldy, ldy, count);
+    constexpr int done = O / B * B;
+    if constexpr (O % B) product_block<O % B, NV, ADD>(a + done * lda, lda, x, ldx, y + done * ldy, ldy, count);
 }
 
 template <int O, bool ADD>
-inline __attribute__((always_inline)) void product_columns(const float *a, int lda, const float *x, int ldx, float *y, int ldy, int count, int vectors) {
+ALWAYS_INLINE void product_columns(const float *a, int lda, const float *x, int ldx, float *y, int ldy, int count,
+                                   int vectors) {
     int v = 0;
     for (; v + 3 <= vectors; v += 3) product_rows<O, 3, ADD>(a, lda, x + v * LANES, ldx, y + v * LANES, ldy, count);
     for (; v < vectors; ++v) product_rows<O, 1, ADD>(a, lda, x + v * LANES, ldx, y + v * LANES, ldy, count);
 }
 
-constexpr int CHUNK = 128; // terms of a product at a time: 3 vectors of each stay in the first-level cache
+constexpr int CHUNK = 192; // terms of a product at a time: 3 vectors of each stay in the first-level cache
 
 // y = a x (ADD: y += a x) with a [O][I], x [I][stride], y [O][stride], the first `vectors` vectors of each row.
 template <int O, int I, bool ADD = false>
 inline void product(const float *a, const float *x, float *y, int vectors, int stride) {
-    if constexpr (I <= CHUNK) product_columns<O, ADD>(a, I, x, stride, y, stride, I, vectors);
-    else {
-        product_columns<O, ADD>(a, I, x, stride, y, stride, CHUNK, vectors);
-        for (int i = CHUNK; i < I; i += CHUNK)
-            product_columns<O, true>(a + i, I, x + i * stride, stride, y, stride, I - i < CHUNK ? I - i : CHUNK, vectors);
+    product_columns<O, ADD>(a, I, x, stride, y, stride, I < CHUNK ? I : CHUNK, vectors);
+    for (int i = CHUNK; i < I; i += CHUNK) {
+        const int count = I - i < CHUNK ? I - i : CHUNK;
+        product_columns<O, true>(a + i, I, x + i * stride, stride, y, stride, count, vectors);
     }
 }
 
@@ -234,8 +236,8 @@ inline void outer(const float *y, const float *x, float *w, int vectors, int str
                 transpose(a);
                 for (int j = 0; j < LANES; ++j) store(turned + (v * LANES + j) * I + i, a[j]);
             }
-        for (int p = 0; p < vectors * LANES; p += CHUNK)
-            product_columns<O, true>(y + p, stride, turned + p * I, I, w, I, vectors * LANES - p < CHUNK ? vectors * LANES - p : CHUNK, I / LANES);
+        for (int p = 0, n = vectors * LANES; p < n; p += CHUNK)
+            product_columns<O, true>(y + p, stride, turned + p * I, I, w, I, n - p < CHUNK ? n - p : CHUNK, I / LANES);
     } else {
         for (int o = 0; o + 4 <= O; o += 4) outer_columns<4, I>(y + o * stride, x, w + o * I, vectors, stride);
         if constexpr (O % 4) outer_columns<O % 4, I>(y + O / 4 * 4 * stride, x, w + O / 4 * 4 * I, vectors, stride);
@@ -248,7 +250,7 @@ typedef std::array<vec, ROW> Row;
 // 16 rows to 16 lanes of columns [D][stride], and back.
 inline void to_columns(const Row *const *rows, float *columns, int stride) {
     for (int r = 0; r < ROW; ++r) {
-        const int begin = r / PARTS * HEAD + r % PARTS * LANES, end = r / PARTS * HEAD + HEAD; // features of this vector
+        const int begin = r / PARTS * HEAD + r % PARTS * LANES, end = r / PARTS * HEAD + HEAD; // the vector's features
         vec a[LANES];
         for (int j = 0; j < LANES; ++j) a[j] = (*rows[j])[r];
         transpose(a);
@@ -266,10 +268,10 @@ inline void to_rows(const float *columns, int stride, Row *const *rows) {
     }
 }
 
-// Columns of x [D][stride] to zero mean and unit variance, in place; their 1 / standard deviation into `inverse`.
-inline void normalize(float *x, float *inverse, int vectors, int stride) {
+// Columns of x [D][stride] to n with zero mean and unit variance (n may be x), their 1 / standard deviation to `inverse`.
+inline void normalize(const float *x, float *n, float *inverse, int vectors, int stride) {
     for (int v = 0; v < vectors; ++v) {
-        float *p = x + v * LANES;
+        const float *p = x + v * LANES;
         vec mean{}, square{};
         for (int i = 0; i < D; ++i) mean += load(p + i * stride);
         mean *= 1.f / D;
@@ -277,7 +279,7 @@ inline void normalize(float *x, float *inverse, int vectors, int stride) {
         float r[LANES];
         store(r, square * (1.f / D) + 1e-5f);
         for (int i = 0; i < LANES; ++i) r[i] = 1.f / std::sqrt(r[i]);
-        for (int i = 0; i < D; ++i) store(p + i * stride, (load(p + i * stride) - mean) * load(r));
+        for (int i = 0; i < D; ++i) store(n + i * stride + v * LANES, (load(p + i * stride) - mean) * load(r));
         store(inverse + v * LANES, load(r));
     }
 }
@@ -346,7 +348,7 @@ struct Saved { // of one tile and layer, for the way back; n1 only after the fir
 struct Tile { int start, n, vectors; Saved layers[L]; vec d[D][TILE]; }; // d: the gradient of the residual stream
 
 struct Workspace {
-    std::vector<Node> nodes, leaves; // prefixes in lexicographic order, parents first; those of T + 1 characters are targets only
+    std::vector<Node> nodes, leaves; // prefixes in lexicographic order, parents first; those of T + 1 characters are targets
     std::vector<std::array<int, T>> ancestors; // of each prefix, at each depth; after its own depth itself
     std::vector<int> used, column;   // entries of the table that occur, and the column of each
     std::vector<int> count;
@@ -434,6 +436,7 @@ struct Pass {
           *const turned = (float *)w.turned;
     double loss = 0; // only without `grad`
 
+    // The matrices as the stages need them; gradients begin at zero.
     void fold_weights() {
         const float scale = 1.f / std::sqrt(float(HEAD)); // of the queries
         for (int l = 0; l < L; ++l) {
@@ -487,7 +490,7 @@ struct Pass {
             of_entries(w.x0, j, &w.zero, list);
             to_columns(list, n1 + j, estride);
         }
-        normalize(n1, (float *)w.inverse1, evecs, estride);
+        normalize(n1, n1, (float *)w.inverse1, evecs, estride);
         product<3 * D, D>(w.layers[0].attention, n1, qkv, evecs, estride);
         for (int j = 0; j < entries; j += LANES) {
             int part = 0;
@@ -498,6 +501,7 @@ struct Pass {
         }
     }
 
+    // From the gradients that the table has collected to those of the embeddings and of the first layer's attention.
     void table_backward() {
         const int entries = int(w.used.size()), evecs = (entries + LANES - 1) / LANES;
         float *n1 = (float *)w.n1, *qkv = (float *)w.qkv, *dx = (float *)w.dx;
@@ -576,7 +580,8 @@ struct Pass {
                 vec along{};
                 for (int s = 0; s <= at.deepest; ++s) {
                     vec a[LANES];
-                    for (int lane = 0; lane < LANES; ++lane) a[lane] = dot(&dout[lane][h * PARTS], &t.v[at.path(lane, s)][h * PARTS]);
+                    for (int lane = 0; lane < LANES; ++lane)
+                        a[lane] = dot(&dout[lane][h * PARTS], &t.v[at.path(lane, s)][h * PARTS]);
                     slope[h][s] = sums(a);
                     along += slope[h][s] * share[h][s];
                 }
@@ -597,22 +602,21 @@ struct Pass {
                         dq[i] += b * t.k[other][i];
                     }
                 }
-                for (int i = 0; i < ROW; ++i) t.dq[own][i] += dq[i];
+                for (int i = 0; i < ROW; ++i) t.dq[own][i] = TABLE ? t.dq[own][i] + dq[i] : dq[i];
             }
         }
     }
 
-    // The rows of a tile's prefixes, from block `block` on, of queries, keys or values.
+    // The rows of 16 prefixes, from `start` on.
     static void of_prefixes(std::vector<Row> &rows, int start, Row **list) {
         for (int i = 0; i < LANES; ++i) list[i] = &rows[start + i];
     }
 
-    // Queries, keys and values of a layer after the first.
-    void rows_forward(const Tile &tile, int l) {
-        Saved &saved = const_cast<Saved &>(tile.layers[l]);
+    // From the residual stream x to queries, keys and values of a layer after the first.
+    void rows_forward(Tile &tile, int l) {
+        Saved &saved = tile.layers[l];
         float *n1 = (float *)saved.n1;
-        for (int i = 0; i < D; ++i) std::memcpy(saved.n1[i], w.x[i], tile.vectors * sizeof(vec));
-        normalize(n1, (float *)saved.inverse1, tile.vectors, stride);
+        normalize(x, n1, (float *)saved.inverse1, tile.vectors, stride);
         product<3 * D, D>(w.layers[l].attention, n1, e, tile.vectors, stride);
         Row *list[LANES];
         for (int j = 0; j < tile.vectors * LANES; j += LANES) {
@@ -624,6 +628,7 @@ struct Pass {
         }
     }
 
+    // From the gradients of queries, keys and values to that of the residual stream before the layer, added to d.
     void rows_backward(Tile &tile, int l) {
         Row *list[LANES];
         for (int j = 0; j < tile.vectors * LANES; j += LANES) {
@@ -633,25 +638,25 @@ struct Pass {
                 to_columns(list, e + part++ * D * stride + j, stride);
             }
         }
-        const Saved &saved = tile.layers[l];
-        outer<3 * D, D>(e, (const float *)saved.n1, w.layers[l].dattention, tile.vectors, stride, turned);
+        float *n1 = (float *)tile.layers[l].n1, *inverse1 = (float *)tile.layers[l].inverse1;
+        outer<3 * D, D>(e, n1, w.layers[l].dattention, tile.vectors, stride, turned);
         product<D, 3 * D>(w.layers[l].attentionT, e, x, tile.vectors, stride);
-        normalize_backward<true>((const float *)saved.n1, x, (const float *)saved.inverse1, (float *)tile.d, tile.vectors, stride);
+        normalize_backward<true>(n1, x, inverse1, (float *)tile.d, tile.vectors, stride);
     }
 
     // Projection and MLP: from the attention's output onto the residual stream x.
     void mlp_forward(const Tile &tile, Saved &saved, int l) {
         float *n2 = (float *)saved.n2, *g = (float *)saved.g;
         product<D, D, true>(&p.layers[l].projection[0][0], (float *)saved.o, x, tile.vectors, stride);
-        for (int i = 0; i < D; ++i) std::memcpy(saved.n2[i], w.x[i], tile.vectors * sizeof(vec));
-        normalize(n2, (float *)saved.inverse2, tile.vectors, stride);
+        normalize(x, n2, (float *)saved.inverse2, tile.vectors, stride);
         product<H, D>(w.layers[l].up, n2, g, tile.vectors, stride);
         for (int i = 0; i < H; ++i)
             for (int v = 0; v < tile.vectors; ++v) gelu(saved.g[i][v], saved.g[i][v], saved.slope[i][v]);
         product<D, H, true>(&p.layers[l].down[0][0], g, x, tile.vectors, stride);
     }
 
-    // From the gradient of the residual stream after the layer, d, to that after its attention, and of the latter's output, e.
+    // From the gradient of the residual stream after the layer, in d, to that after its attention, and with it to that
+    // of the attention's output, in e.
     void mlp_backward(Tile &tile, int l) {
         Saved &saved = tile.layers[l];
         float *d = (float *)tile.d, *n2 = (float *)saved.n2;
@@ -678,8 +683,7 @@ struct Pass {
 
     // Cross-entropy: the children of a prefix are its targets. logits become their own gradient.
     void head_forward(const Tile &tile) {
-        for (int i = 0; i < D; ++i) std::memcpy(w.n3[i], w.x[i], tile.vectors * sizeof(vec));
-        normalize(n3, (float *)w.inverse3, tile.vectors, stride);
+        normalize(x, n3, (float *)w.inverse3, tile.vectors, stride);
         product<V, D>(w.head, n3, logits, tile.vectors, stride);
         if (!grad) children(tile, [&](float weight, int at) { loss -= double(weight) * logits[at]; });
         for (int v = 0; v < tile.vectors; ++v) {
@@ -704,6 +708,7 @@ struct Pass {
         normalize_backward<false>(n3, e, (float *)w.inverse3, (float *)tile.d, tile.vectors, stride);
     }
 
+    // A tile through all layers to its loss, or with `grad` to the gradient of its residual stream.
     void forward(Tile &tile) {
         for (int l = 0; l < L; ++l) {
             Saved &saved = tile.layers[l];
@@ -717,6 +722,7 @@ struct Pass {
         if (grad) head_backward(tile);
     }
 
+    // Back through all layers; the tiles after it have been there before.
     void backward(Tile &tile) {
         for (int l = L - 1; l >= 0; --l) {
             mlp_backward(tile, l);
@@ -727,14 +733,17 @@ struct Pass {
         }
     }
 
-    void run() { // after build_trie
+    // All tiles of the trie, forward and with `grad` backward.
+    void run() {
         table_forward();
         const int size = int(w.nodes.size()), padded = (size + LANES - 1) / LANES * LANES;
         for (int l = 1; l < L; ++l) {
             Rows &r = w.rows[l];
             for (std::vector<Row> *rows : {&r.q, &r.k, &r.v}) rows->resize(padded);
-            if (grad)
-                for (std::vector<Row> *rows : {&r.dq, &r.dk, &r.dv}) rows->assign(padded, Row{});
+            if (!grad) continue;
+            r.dq.resize(size); // written once for each prefix, while keys and values are added to
+            r.dq.resize(padded, Row{});
+            for (std::vector<Row> *rows : {&r.dk, &r.dv}) rows->assign(padded, Row{});
         }
         const bool keep = grad && L > 1; // else one tile does for all
         int tiles = 0;

@@ -99,17 +99,17 @@ def _dropout(x: Tensor, rate: float, key: Tensor | None, site: int) -> Tensor:
     return x * kept.view_as(x) / (1 - rate)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, drop, fused: bool) -> Tensor:
+def attend(q: Tensor, k: Tensor, v: Tensor, drop, as_sums: bool) -> Tensor:
     """Causal attention over q, k, v (S, B, heads, T, head size).
 
-    With `fused` the products are written as sums that a compiler can merge with what surrounds them: for a dozen
+    With `as_sums` the products are written as sums that a compiler can merge with what surrounds them: for a dozen
     positions of a dozen features that saves launching millions of tiny matrix products.
     """
     T, size = q.shape[-2:]
     hidden = torch.ones(T, T, dtype=torch.bool, device=q.device).triu(1)
-    scores = (q[..., :, None, :] * k[..., None, :, :]).sum(-1) if fused else q @ k.transpose(-1, -2)
+    scores = (q[..., :, None, :] * k[..., None, :, :]).sum(-1) if as_sums else q @ k.transpose(-1, -2)
     share = drop((scores / math.sqrt(size)).masked_fill(hidden, -torch.inf).softmax(-1))
-    return (share[..., None] * v[..., None, :, :]).sum(-2) if fused else share @ v
+    return (share[..., None] * v[..., None, :, :]).sum(-2) if as_sums else share @ v
 
 
 def forward(
@@ -139,7 +139,7 @@ def forward(
     x = drop(0)(x + p["positions"][:, None, :T])
     for i in range(a.layers):
         q, k, v = linear(norm(x, p[f"{i}.norm1"]), p[f"{i}.attention"]).chunk(3, dim=-1)
-        y = attend(split(q), split(k), split(v), drop(3 * i + 1), fused=x.is_cuda)
+        y = attend(split(q), split(k), split(v), drop(3 * i + 1), as_sums=x.is_cuda)
         x = x + drop(3 * i + 2)(linear(y.transpose(2, 3).reshape(S, B, T, -1), p[f"{i}.projection"]))
         y = F.gelu(linear(norm(x, p[f"{i}.norm2"]), p[f"{i}.up"]))
         x = x + drop(3 * i + 3)(linear(y, p[f"{i}.down"]))

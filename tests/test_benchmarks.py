@@ -1,5 +1,7 @@
 """The benchmarks compare like with like: rivals train the same model the same way, and work is counted right."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -101,6 +103,20 @@ def test_work_counts_each_prefix_once():
     linear, attention = 2 * (6 * 14**2 + 17 * 14), 4 * 14 * 5  # a token looks at five positions on average
     assert every[0] == pytest.approx(3e-9 * 882 * 9 * (linear + attention))
     assert shared[0] < every[0]
+
+
+def test_work_of_deeper_models():
+    """A second layer costs what the first does, but that every prefix has its own queries, keys and values."""
+    run = Run("arithmetic", 12, 0, heads=3, expansion=4)
+    one, two, three = (bench.work(replace(run, layers=layers)) for layers in (1, 2, 3))
+    every = 3e-9 * 882 * 9 * 2 * (12 * 12**2 + 2 * 12 * 5)  # a token looks at five positions on average
+    for name in one:
+        assert two[name][0] - one[name][0] == pytest.approx(three[name][0] - two[name][0])
+        assert two[name][1] - one[name][1] == pytest.approx(three[name][1] - two[name][1])
+    assert two["every token"][0] - one["every token"][0] == pytest.approx(every)
+    tokens = one["distinct prefixes"][1] / one["every token"][1]  # the share of them that is computed
+    ratio = (two["distinct prefixes"][0] - one["distinct prefixes"][0]) / every
+    assert ratio == pytest.approx(tokens, rel=0.02)  # shared prefixes are short: they look at fewer positions
 
 
 def test_ratios_are_taken_within_rounds():

@@ -1,5 +1,6 @@
 """Training against torch.optim.AdamW, the fused form against the plain one in float64, and bits that must not vary."""
 
+import contextlib
 import itertools
 import math
 from dataclasses import replace
@@ -7,12 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.proxy_tensor import make_fx
 
-from lib import compiling, fused
+from lib import compiling, fused, model
 from lib.errors import UserError
 from lib.model import forward, initialize, losses, uniform, unpack
 from lib.run import Run
-from lib.training import Stack, stream
+from lib.training import Stack, compiled_forward, stream
 from tests.conftest import loss_and_gradient, plain_stack
 
 TINY = Run("arithmetic", 6, 0, iterations=60)
@@ -359,6 +362,91 @@ def test_a_cpu_trains_in_float32():
 def test_a_stack_needs_one_shape(change):
     with pytest.raises(ValueError, match="one shape"):
         Stack([TINY, replace(TINY, **change)])
+
+
+# The path of a GPU, as far as it can be followed without one
+
+
+def graph_stack(run: Run) -> Stack:
+    """Two models as a GPU trains them, both at once and uncompiled, on the CPU."""
+    stack = Stack([run, replace(run, seed=1, weight_decay=0.1)])
+    stack.engine = "plain"
+    return stack
+
+
+@pytest.mark.parametrize("run", [TINY, DROPOUT], ids=["one layer", "two layers and dropout"])
+def test_a_recorded_step_repeats(run):
+    """Replayed, the operations of one step do what further steps do: no number of Python's is baked in."""
+    stack, recorded, names = graph_stack(run), graph_stack(run), ("flat", "exp_avg", "exp_avg_sq", "step")
+
+    def step(*state: torch.Tensor) -> None:
+        for name, x in zip(names, state, strict=True):
+            setattr(recorded, name, x)
+        recorded._step()
+
+    state = [getattr(recorded, name) for name in names]
+    replay = make_fx(step)(*[x.clone() for x in state])
+    for _ in range(5):
+        stack._step()
+        replay(*state)
+    assert stack.step == 5
+    for name, x in zip(names, state, strict=True):
+        assert torch.equal(getattr(stack, name), x), name
+
+
+@pytest.mark.parametrize("run", [TINY, DROPOUT], ids=["one layer", "two layers and dropout"])
+def test_a_step_stays_on_its_device(run, monkeypatch):
+    """With tensors that have a device but no contents: devices are not mixed, and no value is asked for.
+
+    Where PyTorch is built without CUDA its autograd knows no such device, so that "meta" stands in for it.
+    """
+    stack, device = graph_stack(run), torch.device("meta")
+    attend = model.attend
+    monkeypatch.setattr(model, "attend", lambda q, k, v, drop, as_sums: attend(q, k, v, drop, True))
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())  # does not know "meta"
+    with FakeTensorMode():
+        for name, x in vars(stack).items():
+            if isinstance(x, torch.Tensor):
+                setattr(stack, name, torch.empty(x.shape, dtype=x.dtype, device=device))
+        before = stack._state()
+        stack._step()
+    assert all(a is b and a.device == device for a, b in zip(stack._state(), before, strict=True))
+
+
+def test_every_shape_compiles_once(monkeypatch):
+    """As on a GPU, whole and with the attention as sums; a second batch, or another step, must not compile again."""
+    shapes = [(task, width) for task in ("arithmetic", "facts", "joint") for width in (4, 6, 8)]
+    runs = [Run(*shape, 0) for shape in shapes] + [replace(run, width=8) for run in (DEEP, DROPOUT)]
+    monkeypatch.setattr(torch._dynamo.config, "error_on_recompile", True)
+    attend, compiled = model.attend, torch.compile
+    monkeypatch.setattr(model, "attend", lambda q, k, v, drop, as_sums: attend(q, k, v, drop, True))
+    monkeypatch.setattr(torch, "compile", lambda f, **options: compiled(f, backend="aot_eager", **options))
+    for run in runs:
+        stack = graph_stack(run)
+        stack.batch = 4  # for speed
+        plain, stack._forward = graph_stack(run), compiled_forward()
+        plain.batch = 4
+        for _ in range(2):
+            stack._step()
+            plain._step()
+        # float32 in another order, and two updates that divide by the root of a small moment
+        assert (stack.flat - plain.flat).norm() <= 1e-5 * plain.flat.norm()
+
+
+def test_a_replay_is_compared_with_a_step():
+    stack = graph_stack(DROPOUT)
+    stack._step()
+    kept = [x.clone() for x in stack._state()]
+
+    def at_step_0() -> None:  # as if the step were a number of Python's
+        stack._update(slice(None), torch.tensor(0))
+        stack.step.add_(1)
+
+    assert stack._repeats(stack._step)
+    assert not stack._repeats(at_step_0)
+    assert not stack._repeats(lambda: stack._update(slice(None), stack.step))  # the step stays where it is
+    assert not stack._repeats(lambda: None)
+    assert all(torch.equal(x, before) for x, before in zip(stack._state(), kept, strict=True))
 
 
 @pytest.mark.gpu
