@@ -238,7 +238,8 @@ def undecided(judged: pd.DataFrame) -> str:
         text += "; that every run has them is ruled out" if r.high < 1 else ""
         text += "; that none has them is ruled out" if r.low > 0 else ""
         runs = stats.runs_at(r.rule, r.estimate)
-        parts.append(text + (f". If it stays where it is, a verdict takes about {runs:,} runs." if runs else "."))
+        more = f" If it stays where it is, a verdict takes about {runs:,} runs or more." if runs else ""
+        parts.append(f"{text}.{more}")
     return " ".join(parts)
 
 

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Over time
 #
-# A published number is one moment of a run. The paper's own logs show that larger models answer held-out sums for
-# a while and lose them again {cite:p}`barron2025`. Here every held-out sum of every registered run has a line of its own.
+# A published number is one moment of a run. The paper's own logs show larger models that answer held-out sums at some evaluation and not at the
+# next {cite:p}`barron2025`. Here every held-out sum of every registered run without weight decay has a line of its own.
 
 # %% tags=["parameters", "remove-input"]
 profile = "full"

@@ -381,7 +381,7 @@ def undecided(page: Page) -> None:
             k, n = basis
             low, high = exact(k, n)
             text = page.take(
-                rf"share of n{width} runs .*? between (\d+) and (\d+) %;? ?(.*?)\. If it stays .*? about ([\d,]+) runs\."
+                rf"share of n{width} runs .*? between (\d+) and (\d+) %;? ?(.*?)\. If it stays .*? about ([\d,]+) runs or more\."
             )
             assert text[:2] == (f"{100 * low:.0f}", f"{100 * high:.0f}")
             assert ("every run has them is ruled out" in text[2]) == (high < 1)
@@ -477,7 +477,7 @@ def counting(page: Page) -> None:
 def looking(page: Page) -> None:
     """The errors of three looks, by following every number of successes."""
     first, second = page.take(
-        r'judged at 20, 40 and 100 seeds, .*? at 95 % .*? up to ([\d.]+) % \("extrapolates"\) and ([\d.]+) % \("does not extrapolate"\) of the cases, where one look would err in 2\.5 %'
+        r'judged at 20, 40 and 100 seeds, .*? at 95 % .*? up to ([\d.]+) % \("extrapolates"\) and ([\d.]+) % \("does not extrapolate"\) of the cases, where one look errs in at most 2\.5 %'
     )
     for printed, rule, p in ((first, "extrapolates", 0.5), (second, "does not extrapolate", 0.1)):
         paths, ended, before = {0: 1.0}, Counter(), 0
@@ -643,7 +643,7 @@ def outside(page: Page) -> None:
         out = ((values < band.min(0) - 1e-9) | (values > band.max(0) + 1e-9)).sum()
         curves += 1
         if out > len(values) / 2:
-            often.add(f"{task} n{width} {variant}, {measure}, at {out} of {len(values)}")
+            often.add(f"{task} n{width} {variant}, {measure.removeprefix('final ')}, at {out} of {len(values)}")
     count, of, named = page.take(r"in (\d+) of (\d+) curves(?:: (.*?))?\.(?=\n)")
     assert (int(count), int(of)) == (len(often), curves) and set((named or "").split("; ")) == (often or {""})
 
@@ -702,7 +702,7 @@ def ten_points(page: Page) -> None:
         often = "under 1" if 0 < of < 0.005 else f"{100 * of:.0f}"
         return f"{ever} of {len(runs)} runs at some evaluation ({ever - end} lose them again; on average at {often} % of the evaluations)"
 
-    page.take(r"27 of its 121 evaluations")
+    page.take(r"all of them at 27 of its 121")
     page.take(re.escape(by_size("arithmetic", transient)))
     page.take(re.escape(by_size("arithmetic", lambda c: f"{sum(map(success, c))} of {len(c)}")))
     page.take(re.escape(by_size("joint", lambda c: f"{100 * np.mean([r['seen'][-1] for r in c]):.0f} %")))
