@@ -38,7 +38,7 @@ def compiler() -> str | None:
 def fits(architecture: Architecture, dropout: float) -> bool:
     """Whether the fused form can stand in for the plain one: any architecture without dropout, and a compiler.
 
-    With dropout windows that begin alike share nothing, and the plain form does as well.
+    With dropout windows that begin alike share nothing, so that reading them as a trie would gain nothing.
     """
     return dropout == 0 and compiler() is not None
 
