@@ -18,7 +18,7 @@ SOURCE = Path(__file__).with_name("fused.cpp")
 def fits(architecture: Architecture, dropout: float) -> bool:
     """Whether the fused form can stand in for the plain one: any architecture without dropout, and it can be built.
 
-    With dropout windows that begin alike share nothing, and the plain form does as well.
+    With dropout windows that begin alike share nothing, so that reading them as a trie would gain nothing.
     """
     return dropout == 0 and _library(architecture) is not None
 
