@@ -17,7 +17,7 @@ store = None
 # %% tags=["remove-input"]
 from lib import chapter
 
-chapter.begin("corpora", globals())
+here = chapter.begin("corpora", globals())
 
 # %% tags=["remove-input"]
 import pandas as pd

@@ -16,7 +16,7 @@ store = None
 # %% tags=["remove-input"]
 from lib import chapter
 
-chapter.begin("speed", globals())
+here = chapter.begin("speed", globals())
 
 # %% tags=["remove-input"]
 from lib import charts

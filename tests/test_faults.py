@@ -23,7 +23,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from benchmarks.kills import members
-from lib import book, compiling, evidence, experiments, files, fused, lab, workers
+from lib import book, compiling, evidence, files, fused, lab, workers
+from lib import sweep as sweeps
 from lib.errors import UserError, shown
 from lib.run import Run
 from lib.store import MARKER, Store
@@ -265,7 +266,7 @@ def test_check(cli, store):
 
 @pytest.mark.parametrize("asked", ["final", "log"])
 def test_weights_are_kept_where_they_are_asked_for(inline, tmp_path, asked):
-    sweep, store = experiments.table([TINY]), Store(tmp_path)
+    sweep, store = sweeps.table([TINY]), Store(tmp_path)
     lab.run(sweep, str(tmp_path))
     assert not store.weights_path(TINY.id).exists()
     before = store.path(TINY.id).read_bytes()
@@ -321,7 +322,7 @@ def test_a_clock_that_is_set_back_is_not_looked_at(monkeypatch, tmp_path):
 
 def test_a_budget_that_is_over_before_training_has_begun(inline, tmp_path):
     with pytest.raises(UserError, match="time-budget is 1e-06 seconds, but it must be more"):
-        lab.run(experiments.table([TINY]), str(tmp_path), time_budget=1e-6)
+        lab.run(sweeps.table([TINY]), str(tmp_path), time_budget=1e-6)
 
 
 def begin(folder: Path, *more: str, iterations: int = 20_000) -> subprocess.Popen:
