@@ -143,12 +143,11 @@ def rerun(store: Store, run_id: str, device: str) -> str:
         again = Store(folder)
         if run_id not in again.ids():
             raise UserError(f"RUN_ID is {run_id!r}, a run that would take a CPU days; rerun it with device cuda.")
-        old, new = store.details(run_id), again.details(run_id)
-        columns, same = again.stored(run_id).columns, stored.same_curve(again.stored(run_id))
-    apart = np.nanmax(np.abs(stored.columns["loss"] - columns["loss"]), initial=0)
-    answers = np.array_equal(stored.columns["greedy"], columns["greedy"])
+        old, new, repeated = store.details(run_id), again.details(run_id), again.stored(run_id)
+    apart = np.nanmax(np.abs(stored.columns["loss"] - repeated.columns["loss"]), initial=0)
+    answers = np.array_equal(stored.columns["greedy"], repeated.columns["greedy"])
     where = ["{} ({}, {}, torch {})".format(*(d.get(name, "unknown") for name in TRAINED_ON)) for d in (old, new)]
-    if same:
+    if stored.same_curve(repeated):
         return f"{run_id} came out the same to the bit: loss {new['loss']:.6f}."
     if answers and apart < ROUNDING:
         losses = f"losses within {apart:.1g}" if apart else "every loss, but not every probability"
