@@ -46,7 +46,8 @@ def effects():
 chapter.table(base, effects)
 
 # %% [markdown]
-# In brackets is always a 95 % interval: for a mean by bootstrap, for a share of runs by Clopper and Pearson.
+# In brackets is a 95 % interval, for a mean by bootstrap, for a share of runs by Clopper and Pearson; or, where all runs are alike and the bootstrap
+# has no width, what share of runs could differ all the same.
 #
 # ## What stands and what does not
 
