@@ -7,13 +7,17 @@ BOUNDS = {  # of every whole number that a person may give: the least and the mo
     "widths": (1, 10_000),
     "seed": (0, 2**32 - 1),
     "line_order": (0, 2**32 - 1),
+    "answer_order": (0, 2**32 - 1),
     "seeds": (1, 1_000),
     "iterations": (1, 10_000_000),
     "layers": (1, 1_000),
     "heads": (1, 1_000),
     "expansion": (1, 1_000),
+    "hidden": (1, 54),
     "vocabulary": (1, 10_000),
     "context": (1, 10_000),
+    "batch": (1, 100_000),
+    "evaluate_every": (1, 10_000_000),
 }
 
 

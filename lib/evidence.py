@@ -34,12 +34,17 @@ SCHEMA = pa.schema(
 )
 
 
+def schema(run: Run) -> pa.Schema:
+    """The columns that are stored of a run (see `Run.scores`)."""
+    return SCHEMA if run.scores == "all" else pa.schema(list(SCHEMA)[:3])
+
+
 @dataclass(frozen=True)
 class Stored:
     """A finished run as it is stored.
 
-    `text` is the JSON with its factors, outcomes and where it was trained; `columns` are `iteration` (evaluations,),
-    `loss` (evaluations,) and the scores, each (evaluations, prompts).
+    `text` is the JSON with its factors, outcomes and where it was trained; `columns` are those of `schema`: `iteration`
+    (evaluations,), `loss` (evaluations,) and the scores, each (evaluations, prompts).
     """
 
     text: str
@@ -51,18 +56,20 @@ class Stored:
 
     def same_curve(self, other: "Stored") -> bool:
         """Whether two runs came out the same to the bit, wherever they were trained."""
-        return all(self.columns[name].tobytes() == other.columns[name].tobytes() for name in SCHEMA.names)
+        shared = self.columns.keys() & other.columns.keys()
+        return all(self.columns[name].tobytes() == other.columns[name].tobytes() for name in shared)
 
     def encode(self) -> bytes:
         """The file that holds it."""
         arrays = [pa.array(self.columns["iteration"]), pa.array(self.columns["loss"])]
-        for name in SCORES:
+        kept = schema(self.run)
+        for name in kept.names[2:]:
             values = self.columns[name]
             ends = np.arange(len(values) + 1, dtype=np.int32) * values.shape[1]
             arrays.append(pa.ListArray.from_arrays(pa.array(ends), pa.array(values.ravel())))
         text = self.text.encode()
-        sums = {"details": digest(text), "all": digest(text, *(self.columns[name] for name in SCHEMA.names))}
-        table = pa.table(arrays, schema=SCHEMA.with_metadata({"run": text, "sha256": json.dumps(sums)}))
+        sums = {"details": digest(text), "all": digest(text, *(self.columns[name] for name in kept.names))}
+        table = pa.table(arrays, schema=kept.with_metadata({"run": text, "sha256": json.dumps(sums)}))
         file = io.BytesIO()
         pq.write_table(table, file, compression="zstd", compression_level=12, write_page_checksum=True)
         return file.getvalue()
@@ -73,8 +80,8 @@ def finished(run: Run, curve: list[dict], trained: dict) -> Stored:
 
     `curve` has the rows of `Stack.measure`, `trained` where and with what it was trained.
     """
-    columns = {name: np.stack([np.asarray(row[name]) for row in curve]) for name in SCHEMA.names}
-    for name in ("sampled", "likelihood"):
+    columns = {name: np.stack([np.asarray(row[name]) for row in curve]) for name in schema(run).names}
+    for name in columns.keys() & {"sampled", "likelihood"}:
         columns[name] = columns[name].round(4).astype(np.float32)
     columns["iteration"], columns["loss"] = columns["iteration"].astype(np.int64), columns["loss"].astype(float)
     details = {"parameters": run.architecture.parameters(), **outcomes(run, columns), **trained}
@@ -97,7 +104,7 @@ def opened(data: bytes, run: str) -> tuple[pq.ParquetFile, dict, dict]:
     need(not sums or sums["details"] == digest(metadata[b"run"]), "its details are not what their checksum says")
     config = configuration(details)
     need(details["run"] == run == config.id, "its name is not the id of what it holds")
-    need(file.schema_arrow.equals(SCHEMA), "its columns are not those of a run")
+    need(file.schema_arrow.equals(schema(config)), "its columns are not those of a run")
     need(file.metadata.num_rows == len(config.evaluations()), "it lacks evaluations or has more than it should")
     return file, details, sums
 
@@ -108,7 +115,7 @@ def decode(data: bytes, run: str) -> Stored:
     config, table = configuration(details), file.read(use_threads=False)
     table.validate(full=True)
     columns, prompts = {}, len(prompt_table(config))
-    for name in SCHEMA.names:
+    for name in table.column_names:
         values = table[name].combine_chunks()
         need(values.null_count == 0, f"{name} has gaps")
         if name in SCORES:
@@ -117,12 +124,12 @@ def decode(data: bytes, run: str) -> Stored:
             values = values.values
             need(values.null_count == 0, f"{name} has gaps")
         columns[name] = values.to_numpy(zero_copy_only=False)
-    for name in SCORES:
+    for name in table.column_names[2:]:
         columns[name] = columns[name].reshape(-1, prompts)
         need(not ((columns[name] < 0) | (columns[name] > 1)).any(), f"{name} is not between 0 and 1")
     need(columns["iteration"].tolist() == config.evaluations(), "its evaluations are not those of the run")
     text = file.schema_arrow.metadata[b"run"]
-    arrays = (columns[name] for name in SCHEMA.names)
+    arrays = (columns[name] for name in table.column_names)
     need(not sums or sums["all"] == digest(text, *arrays), "its numbers are not what their checksum says")
     found = outcomes(config, columns)
     need(all(details[name] == found[name] for name in OUTCOMES), "its outcomes are not those of its curve")
@@ -173,13 +180,13 @@ def fitting(run: Run, tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], li
 
 def prompt_table(run: Run) -> pd.DataFrame:
     """The prompts of a run's task in the order of its scores: prompt, group, answer, left, right, operation."""
-    return _prompt_table(run.task, run.held_out)
+    return _prompt_table(run.task, run.held_out, run.answer_order, run.facts)
 
 
 @cache
-def _prompt_table(task: str, held_out: str) -> pd.DataFrame:
-    rows = []
-    for p in tasks.make(task, tasks.pairs(held_out)).prompts:  # the same ones, whatever the order of the lines
+def _prompt_table(task: str, held_out: str, answer_order: int | None, facts: str) -> pd.DataFrame:
+    rows = []  # the same ones, whatever the order of the lines
+    for p in tasks.make(task, tasks.pairs(held_out), answer_order=answer_order, facts=facts).prompts:
         parts = (None, None, None) if p.group == "fact" else (int(p.name[0]), int(p.name[2]), p.name[1])
         rows.append((p.name, p.group, p.answer, *parts))
     return pd.DataFrame(rows, columns=["prompt", "group", "answer", "left", "right", "operation"])
@@ -188,7 +195,7 @@ def _prompt_table(task: str, held_out: str) -> pd.DataFrame:
 @cache
 def _groups(task: str, held_out: str) -> dict[str, np.ndarray]:
     """The places of the prompts of each group."""
-    group = _prompt_table(task, held_out)["group"].to_numpy()
+    group = _prompt_table(task, held_out, None, "capitals")["group"].to_numpy()
     return {name: np.flatnonzero(group == name) for name in ("seen", "held out", "fact")}
 
 

@@ -794,7 +794,7 @@ extern "C" {
 
 int parameter_count() { return SIZE; }
 
-// Mean loss of the windows at `batch` offsets; with `grad` (SIZE floats) their gradient instead.
+// Mean loss of `batch` windows, given by their numbers; with `grad` (SIZE floats) their gradient instead.
 double loss_or_gradient(const int32_t *tokens, const int32_t *order, const int32_t *rank, const int32_t *shared, int offsets,
                         const float *parameters, float *grad, const int32_t *windows, int batch) {
     const FlushSubnormals flush;
@@ -808,9 +808,10 @@ double loss_or_gradient(const int32_t *tokens, const int32_t *order, const int32
 }
 
 // `steps` updates of AdamW (arXiv:1711.05101) with the gradient's norm clipped at 1. The update with index i uses
-// windows[i * batch ...] and rate[i]; `done` updates came before. decay[j] is the weight decay of parameter j.
+// windows[i * batch ...] and rate[i]; `done` updates came before. decay[j] is the weight decay of parameter j, scale[j]
+// what its learning rate is multiplied by.
 void train(const int32_t *tokens, const int32_t *order, const int32_t *rank, const int32_t *shared, int offsets, float *parameters,
-           float *exp_avg, float *exp_avg_sq, const float *decay, const int32_t *windows, int batch, const float *rate, int steps, int64_t done,
+           float *exp_avg, float *exp_avg_sq, const float *decay, const float *scale, const int32_t *windows, int batch, const float *rate, int steps, int64_t done,
            float beta1, float beta2, float epsilon) {
     const FlushSubnormals flush;
     Workspace &w = workspace();
@@ -830,8 +831,9 @@ void train(const int32_t *tokens, const int32_t *order, const int32_t *rank, con
             const float gj = grad[j] * clip;
             exp_avg[j] += (1.f - beta1) * (gj - exp_avg[j]);
             exp_avg_sq[j] = beta2 * exp_avg_sq[j] + (1.f - beta2) * gj * gj;
-            parameters[j] -= lr * decay[j] * parameters[j];
-            parameters[j] -= lr / correct1 * exp_avg[j] / (std::sqrt(exp_avg_sq[j]) / correct2 + epsilon);
+            const float own = lr * scale[j];
+            parameters[j] -= own * decay[j] * parameters[j];
+            parameters[j] -= own / correct1 * exp_avg[j] / (std::sqrt(exp_avg_sq[j]) / correct2 + epsilon);
         }
     }
 }

@@ -64,16 +64,17 @@ def _pointer(array: np.ndarray | None, dtype) -> ctypes.c_void_p:
 class Corpus:
     """A task's windows in lexicographic order, which is what the fused form reads.
 
-    Window r in that order starts at `order[r]`; `rank` is the inverse; the windows r - 1 and r share their first
+    Windows are numbered by their start, 0 to `Task.offsets` - 1. Window r in lexicographic order starts at character
+    `order[r]`; `rank` has the place in that order of every number; the windows r - 1 and r share their first
     `shared[r]` characters, or all: then `shared[r]` is the context, so that each of them counts as a target.
     """
 
     def __init__(self, task: Task):
         self.tokens = task.tokens
-        windows = np.lib.stride_tricks.sliding_window_view(self.tokens, task.context + 1)
+        windows = np.lib.stride_tricks.sliding_window_view(self.tokens, task.context + 1)[:: task.stride]
         order = np.lexsort(windows.T[::-1])
         different = windows[order[1:]] != windows[order[:-1]]
-        self.order = order.astype(np.int32)
+        self.order = (order * task.stride).astype(np.int32)
         self.rank = np.empty_like(self.order)
         self.rank[order] = np.arange(len(order), dtype=np.int32)
         first = np.where(different.any(1), different.argmax(1), task.context)
@@ -85,7 +86,7 @@ class Corpus:
 
 
 def loss(architecture: Architecture, corpus: Corpus, parameters: np.ndarray, windows: np.ndarray) -> float:
-    """Mean loss (nats a character) of one model, parameters (P,) float32, over the windows at int32 offsets (B,)."""
+    """Mean loss (nats a character) of one model, parameters (P,) float32, over the windows of int32 numbers (B,)."""
     library = _library(architecture)
     return library.loss_or_gradient(
         *corpus.arguments(),
@@ -108,17 +109,18 @@ def gradient(architecture: Architecture, corpus: Corpus, parameters: np.ndarray,
 
 def train(
     architecture: Architecture, corpus: Corpus, parameters: np.ndarray, exp_avg: np.ndarray, exp_avg_sq: np.ndarray,
-    decay: np.ndarray, windows: np.ndarray, rates: np.ndarray, done: int, betas: tuple[float, float], epsilon: float,
+    decay: np.ndarray, scale: np.ndarray, windows: np.ndarray, rates: np.ndarray, done: int,
+    betas: tuple[float, float], epsilon: float,
 ) -> None:  # fmt: skip
     """Updates one model in place: parameters and both moments (P,), one update for each row of windows (steps, B).
 
-    `rates` (steps,) are the learning rates, `decay` (P,) the weight decay of each parameter, `done` the updates made
-    before.
+    `rates` (steps,) are the learning rates, `scale` (P,) what each parameter's is multiplied by, `decay` (P,) its
+    weight decay, `done` the updates made before.
     """
     steps, batch = windows.shape
     f = np.float32
     _library(architecture).train(
         *corpus.arguments(), _pointer(parameters, f), _pointer(exp_avg, f), _pointer(exp_avg_sq, f), _pointer(decay, f),
-        _pointer(windows, np.int32), ctypes.c_int(batch), _pointer(rates, f), ctypes.c_int(steps), ctypes.c_int64(done),
-        *(ctypes.c_float(x) for x in (*betas, epsilon)),
+        _pointer(scale, f), _pointer(windows, np.int32), ctypes.c_int(batch), _pointer(rates, f), ctypes.c_int(steps),
+        ctypes.c_int64(done), *(ctypes.c_float(x) for x in (*betas, epsilon)),
     )  # fmt: skip

@@ -55,6 +55,11 @@ class Architecture:
         """Which of the P parameters weight decay acts on: those of two or more dimensions. Shape (P,), bool."""
         return torch.cat([torch.full((math.prod(s),), len(s) > 1) for s in self.shapes().values()])
 
+    def mlp(self) -> Tensor:
+        """Which of the P parameters are the matrices of an MLP. Shape (P,), bool."""
+        matrices = ("up", "down")
+        return torch.cat([torch.full((math.prod(s),), n.endswith(matrices)) for n, s in self.shapes().items()])
+
 
 def initialize(architecture: Architecture, seeds: list[int]) -> Tensor:
     """Initial parameters of one model a seed, shape (S, P), float32, the same on every device."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,13 +12,20 @@ from lib.errors import BOUNDS, UserError, shown, whole
 from lib.model import Architecture
 
 WARM_UP, DECAY = 2_000 / 30_000, 25_000 / 30_000  # as shares of the iterations
-EVALUATE_EVERY = 250
 # The factors that every id hashes. One that is added later is hashed only where it differs from its default, so that
 # no run changes its id when a factor is added.
 FIRST = (
     "task", "width", "seed", "iterations", "layers", "heads", "expansion", "dropout", "weight_decay", "learning_rate",
     "minimum_learning_rate", "held_out", "line_order", "precision",
 )  # fmt: skip
+OPTIONAL = ("line_order", "answer_order", "context", "batch")  # whole numbers, or None for what is published
+CHOICES = {
+    "precision": ("float32", "bfloat16"),
+    "windows": tasks.WINDOWS,
+    "facts": tasks.FACTS,
+    "scores": ("all", "greedy"),
+}
+RECORD = ("evaluate_every", "scores")  # what is recorded of a run, which its id leaves out
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,13 @@ class Run:
 
     `held_out` are the unordered pairs left out of the arithmetic ("5,7" or "0,1 2,3"), empty for the facts;
     `line_order` is the seed of the order of the lines, None for the published order; `precision` is "float32" or, on
-    CUDA, "bfloat16".
+    CUDA, "bfloat16". `windows` says where a training window may begin (see `tasks.WINDOWS`); `answer_order` is the seed
+    by which the answers of the sums are dealt to the lines anew, None where each line has its own; `facts` are the
+    "capitals" or "random" names; `context` and `batch` are None for those of the task; `mlp_rate` multiplies the
+    learning rate of the MLP's matrices.
+
+    Two fields decide no outcome, but what is recorded of it: `evaluate_every` how often, in iterations; `scores`
+    "all" of a prompt (scoring.py), or its "greedy" answer alone.
     """
 
     task: str
@@ -44,12 +57,20 @@ class Run:
     held_out: str = "5,7"
     line_order: int | None = None
     precision: str = "float32"
+    windows: str = "anywhere"
+    answer_order: int | None = None
+    facts: str = "capitals"
+    context: int | None = None
+    batch: int | None = None
+    mlp_rate: float = 1.0
+    evaluate_every: int = 250
+    scores: str = "all"
 
     def __post_init__(self) -> None:
         # One spelling for one thing, so that it has one id.
         pairs = () if self.task == "facts" else tasks.pairs(self.held_out)
         object.__setattr__(self, "held_out", " ".join(f"{a},{b}" for a, b in pairs))
-        for name in ("weight_decay", "learning_rate", "minimum_learning_rate", "dropout"):
+        for name in ("weight_decay", "learning_rate", "minimum_learning_rate", "dropout", "mlp_rate"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1_000:
                 raise UserError(f"{name} is {shown(value)}, but it must be a number of at least 0, at most 1,000.")
@@ -57,22 +78,29 @@ class Run:
         if not self.dropout < 1:
             raise UserError(f"dropout is {self.dropout!r}, but it must be at least 0 and less than 1.")
         for name in BOUNDS.keys() & vars(self).keys():
-            if not (name == "line_order" and self.line_order is None):
+            if not (name in OPTIONAL and getattr(self, name) is None):
                 whole(name, getattr(self, name))
-        if self.precision not in ("float32", "bfloat16"):
-            raise UserError(f"precision is {shown(self.precision)}, but it must be float32 or bfloat16.")
+        if self.windows != "anywhere" and self.context is not None:
+            raise UserError(f"context is {self.context}, but it must be None where windows is {self.windows!r}.")
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                every = f"{', '.join(choices[:-1])} or {choices[-1]}"
+                raise UserError(f"{name} is {shown(getattr(self, name))}, but it must be {every}.")
 
     @property
     def id(self) -> str:
-        """A hash of everything above (see `FIRST`), 12 hexadecimal digits."""
-        values = {f.name: (getattr(self, f.name), f.default) for f in fields(self)}
+        """A hash of all that decides the outcome (see `FIRST`), 12 hexadecimal digits."""
+        values = {f.name: (getattr(self, f.name), f.default) for f in fields(self) if f.name not in RECORD}
         hashed = {name: value for name, (value, default) in values.items() if name in FIRST or value != default}
         return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:12]
 
     @cached_property
     def corpus(self) -> tasks.Task:
         """The task that the run learns."""
-        return tasks.make(self.task, tasks.pairs(self.held_out), self.line_order)
+        task = tasks.make(
+            self.task, tasks.pairs(self.held_out), self.line_order, self.windows, self.answer_order, self.facts
+        )
+        return replace(task, context=self.context or task.context, batch=self.batch or task.batch)
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -83,11 +111,13 @@ class Run:
     @property
     def shape(self) -> tuple:
         """What runs must have in common to be trained as one stack."""
-        return (self.architecture, self.iterations, self.task, len(self.corpus.text), self.dropout, self.precision)
+        task = self.corpus
+        text = (self.task, len(task.text), task.stride, task.batch)
+        return (self.architecture, self.iterations, *text, self.dropout, self.precision, self.evaluate_every)
 
     def evaluations(self) -> list[int]:
-        """The iterations at which the run is scored: every 250, or 20 times in a short run, from first to last."""
-        every = max(1, min(EVALUATE_EVERY, self.iterations // 20))
+        """The iterations at which the run is scored, from first to last; in a short run at least 20 times."""
+        every = max(1, min(self.evaluate_every, self.iterations // 20))
         return sorted({*range(0, self.iterations, every), self.iterations})
 
     def rates(self) -> np.ndarray:

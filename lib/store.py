@@ -32,7 +32,7 @@ from lib import evidence
 from lib.errors import UserError
 from lib.evidence import FACTORS, OUTCOMES, SCORES, Stored, asked, prompt_table, summarize
 from lib.files import ODD, beside, digest, need, read, sweep_up, write
-from lib.run import Run
+from lib.run import OPTIONAL, Run
 
 MARKER = {"format": "too-big-to-think runs", "version": 1}
 
@@ -147,11 +147,12 @@ class Store:
             [self.details(run) for run in chosen], columns=None if chosen else ["run", *FACTORS, *OUTCOMES]
         )
         table["held_out_asked"] = [asked(*key) for key in zip(table["task"], table["held_out"], strict=True)]
-        return table.astype({"line_order": "Int64", **dict.fromkeys(OUTCOMES, float)})
+        return table.astype({**dict.fromkeys(OPTIONAL, "Int64"), **dict.fromkeys(OUTCOMES, float)})
 
     def _read(self, run: str) -> tuple[Run, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
         found = self.stored(run)
-        scores = {name: found.columns[name] for name in SCORES}
+        unknown = np.full(found.columns["greedy"].shape, np.nan, np.float32)
+        scores = {name: found.columns.get(name, unknown) for name in SCORES}
         return found.run, found.columns["iteration"], found.columns["loss"], scores
 
     def curves(self, runs: pd.DataFrame) -> pd.DataFrame:
@@ -169,8 +170,9 @@ class Store:
     ) -> pd.DataFrame:
         """Scores of the single prompts, one row a run, evaluation and prompt.
 
-        Columns: run, width, seed, weight_decay, iteration, prompt, group, answer, greedy, sampled, likelihood, and for
-        arithmetic left, right (digits) and operation. `iterations` and `groups` choose rows.
+        Columns: run, width, seed, weight_decay, iteration, prompt, group, answer, greedy, sampled, likelihood (NaN
+        where it was not recorded), and for arithmetic left, right (digits) and operation. `iterations` and `groups` choose
+        rows.
         """
         parts = []
         for run in runs["run"]:

@@ -6,22 +6,36 @@ from dataclasses import asdict
 import pandas as pd
 
 from lib.evidence import FACTORS
-from lib.run import Run
+from lib.run import OPTIONAL, RECORD, Run
 
-WHOLE = ("width", "seed", "iterations", "layers", "heads", "expansion")
+WHOLE = ("width", "seed", "iterations", "layers", "heads", "expansion", "evaluate_every")
+FIRST_SEED = 100  # of the second protocol: the pilots spent the seeds below 10, the replication has those up to 99
+
+
+def registered(width: int, seed: int, iterations: int, windows: str, **changes) -> Run:
+    """A run of the second protocol: the published recipe with changes, its `seed` counted from `FIRST_SEED`.
+
+    In the published stream, where windows begin anywhere, each seed has its own order of the lines.
+    """
+    seed += FIRST_SEED
+    order = seed if windows == "anywhere" else None
+    common = {"task": "arithmetic", "iterations": iterations, "line_order": order, "scores": "greedy"}
+    return Run(**{"width": width, "seed": seed, "windows": windows, **common, **changes})
 
 
 def table(runs: Iterable[Run], **labels: Iterable) -> pd.DataFrame:
     """Runs as a sweep: the column run (the id), a column for each factor, and the `labels`, a value a run."""
     frame = pd.DataFrame([{"run": run.id, **asdict(run)} for run in runs], columns=["run", *FACTORS])
-    return frame.astype({"line_order": "Int64"}).assign(**{name: list(values) for name, values in labels.items()})
+    return frame.astype(dict.fromkeys(OPTIONAL, "Int64")).assign(
+        **{name: list(values) for name, values in labels.items()}
+    )
 
 
 def rows(sweep: pd.DataFrame) -> list[Run]:
     """The runs of a sweep."""
     found = []
     for record in sweep[FACTORS].to_dict("records"):
-        record["line_order"] = None if pd.isna(record["line_order"]) else int(record["line_order"])
+        record |= {name: None if pd.isna(record[name]) else int(record[name]) for name in OPTIONAL}
         found.append(Run(**{**record, **{name: int(record[name]) for name in WHOLE}}))
     return found
 
@@ -44,8 +58,8 @@ def groups(runs: pd.DataFrame, by: list[str]) -> Iterator[tuple[tuple, pd.DataFr
     """
     for key, cell in runs.groupby(by, sort=False, dropna=False):
         for name in FACTORS:
-            if name not in ("seed", *by) and name in cell and cell[name].nunique(dropna=False) > 1:
-                if name == "line_order" and cell[name].eq(cell["seed"]).all():
+            if name not in ("seed", *RECORD, *by) and name in cell and cell[name].nunique(dropna=False) > 1:
+                if name in ("line_order", "answer_order") and cell[name].eq(cell["seed"]).all():
                     continue
                 values = ", ".join(map(str, cell[name].drop_duplicates()[:4]))
                 raise ValueError(f"{name} varies ({values}) within one group of {', '.join(by)}: group by it, too.")

@@ -4,7 +4,8 @@ Notable features:
 - a task is a text, its vocabulary, the length and number of its training windows, and its prompts;
 - arithmetic is every a+b and a-b over the digits 0..9, less the held-out unordered pairs; facts are 50 capitals; joint
   is the arithmetic followed by the facts (Barron and White 2025, arXiv:2506.09099);
-- the order of the lines is part of a task: the published one, or a random one drawn from a seed.
+- the order of the lines is part of a task: the published one, a random one drawn from a seed, or none at all;
+- answers can be dealt to the lines anew and names made random, so that there is nothing but a table to learn.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from lib.errors import UserError
 
 TASKS = ("arithmetic", "facts", "joint")
 PUBLISHED_PAIR = ((5, 7),)
+# Where a training window may begin: at any character of one text (as published); where a line of the sums begins; or at
+# any character of a text in which each line follows each line once, so that there are straddling windows but no order.
+WINDOWS = ("anywhere", "lines", "pairs")
+FACTS = ("capitals", "random")
 DIGITS = "0123456789"
 SYMBOLS = "\n +-<=>"
 
@@ -67,7 +72,7 @@ class Task:
     """A text to learn by heart, and the prompts that ask what was learnt.
 
     `vocabulary` is the sorted string of the text's characters; a token is a character's place in it. A training example
-    is a window of `context` + 1 characters at a random offset; `batch` of them make one update.
+    is a window of `context` + 1 characters at a random offset, a multiple of `stride`; `batch` of them make one update.
     """
 
     name: str
@@ -76,6 +81,7 @@ class Task:
     context: int
     batch: int
     prompts: tuple[Prompt, ...]
+    stride: int = 1
 
     @property
     def tokens(self) -> np.ndarray:
@@ -89,7 +95,7 @@ class Task:
     @property
     def offsets(self) -> int:
         """How many offsets a window can start at."""
-        return len(self.text) - self.context
+        return (len(self.text) - self.context - 1) // self.stride + 1
 
 
 def result(expression: str) -> int:
@@ -122,7 +128,19 @@ def _ordered(items: list[str], line_order: int | None) -> list[str]:
     )
 
 
-def _arithmetic(held_out: tuple[tuple[int, int], ...], line_order: int | None) -> tuple[str, list[tuple[str, str]]]:
+def _without_order(lines: list[str]) -> str:
+    """A text in which each line follows each line, itself too, once, and the first characters again at its end.
+
+    The lines are the letters of a de Bruijn sequence of order 2: the Lyndon words of one and two letters, end to end.
+    """
+    sequence = [line for i, a in enumerate(lines) for line in (a, *(x for b in lines[i + 1 :] for x in (a, b)))]
+    return "".join(sequence) + lines[0]
+
+
+def _arithmetic(
+    held_out: tuple[tuple[int, int], ...], line_order: int | None, windows: str, answer_order: int | None
+) -> tuple[str, list[tuple[str, str, str]]]:
+    """The text of the sums, and the name, the group and the answer of every expression."""
     hidden = {frozenset(pair) for pair in held_out}
     every = [f"{a}{operation}{b}" for operation in "+-" for a in range(10) for b in range(10)]
     groups = {e: "held out" if frozenset((int(e[0]), int(e[2]))) in hidden else "seen" for e in every}
@@ -130,17 +148,35 @@ def _arithmetic(held_out: tuple[tuple[int, int], ...], line_order: int | None) -
     shown = [e for e in published if groups[e] == "seen"]
     if not shown:
         raise UserError("held_out has all 55 pairs of digits, but at least one pair must be left to learn from.")
-    lines = [f"<{e}={result(e)}>".ljust(8) + "\n" for e in _ordered(shown, line_order)]
-    return "".join(lines), [(e, groups[e]) for e in every]
+    answers = {e: str(result(e)) for e in every}
+    answers |= dict(zip(shown, _ordered([answers[e] for e in shown], answer_order), strict=True))
+    lines = [f"<{e}={answers[e]}>".ljust(8) + "\n" for e in _ordered(shown, line_order)]
+    text = {"anywhere": "".join, "lines": lambda x: "".join(x) + x[0][0], "pairs": _without_order}[windows](lines)
+    return text, [(e, groups[e], answers[e]) for e in every]
 
 
-def _facts(line_order: int | None) -> str:
-    lines = [f"Capital of {country} is {capital} \n" for country, capital in CAPITALS.items()]
+def _names(facts: str) -> dict[str, str]:
+    """Countries and capitals; "random" has their letters dealt anew: as long, as frequent, and nothing to spell."""
+    if facts == "capitals":
+        return CAPITALS
+    names = "\n".join(f"{country}\t{capital}" for country, capital in CAPITALS.items())
+    for kind in (str.islower, str.isupper):
+        places = [i for i, c in enumerate(names) if kind(c)]
+        letters = dict(zip(places, _ordered([names[i] for i in places], 0), strict=True))
+        names = "".join(letters.get(i, c) for i, c in enumerate(names))
+    return dict(line.split("\t") for line in names.split("\n"))
+
+
+def _facts(names: dict[str, str], line_order: int | None) -> str:
+    lines = [f"Capital of {country} is {capital} \n" for country, capital in names.items()]
     return "".join(_ordered(lines, line_order))
 
 
 @cache
-def make(name: str, held_out: tuple[tuple[int, int], ...] = PUBLISHED_PAIR, line_order: int | None = None) -> Task:
+def make(
+    name: str, held_out: tuple[tuple[int, int], ...] = PUBLISHED_PAIR, line_order: int | None = None,
+    windows: str = "anywhere", answer_order: int | None = None, facts: str = "capitals",
+) -> Task:  # fmt: skip
     """The task called `name`.
 
     Parameters
@@ -150,6 +186,9 @@ def make(name: str, held_out: tuple[tuple[int, int], ...] = PUBLISHED_PAIR, line
         the text.
     line_order : seed of the order of the lines; None for the published order. Expressions that are not in the published
         text come last in the published order.
+    windows : one of `WINDOWS`; other than "anywhere" for the arithmetic alone.
+    answer_order : seed by which the answers are dealt to the lines of the text anew; None for the true ones.
+    facts : one of `FACTS`.
 
     Raises
     ------
@@ -158,27 +197,29 @@ def make(name: str, held_out: tuple[tuple[int, int], ...] = PUBLISHED_PAIR, line
     """
     if name not in TASKS:
         raise UserError(f"tasks has {name!r}, but a task is one of {', '.join(TASKS)}.")
+    if windows != "anywhere" and name != "arithmetic":
+        raise UserError(f"windows is {windows!r}, but it must be 'anywhere' for {name}, whose lines differ in length.")
     text, prompts = "", []
-    expressions: list[tuple[str, str]] = []
+    expressions: list[tuple[str, str, str]] = []
+    names = _names(facts)
     if name != "facts":
-        text, expressions = _arithmetic(held_out, line_order)
+        text, expressions = _arithmetic(held_out, line_order, windows, answer_order)
     if name != "arithmetic":
-        text += _facts(line_order)
+        text += _facts(names, line_order)
     vocabulary = "".join(sorted(set(text) | (set(DIGITS + SYMBOLS) if expressions else set())))
     # The published rule reads the integer after "=", so what follows the answer is anything but a digit.
     end = "".join(c for c in vocabulary if c not in DIGITS)
-    for expression, group in expressions:
-        answer = str(result(expression))
+    for expression, group, answer in expressions:
         accepted = [(*answer, end)] + ([("-", "0", end)] if answer == "0" else [])
         prompts.append(Prompt(expression, f"<{expression}=", answer, group, tuple(accepted)))
     if name != "arithmetic":
         # The published rule reads the first line and strips it, so a space may stand before the newline.
-        for country, capital in CAPITALS.items():
+        for country, capital in names.items():
             country = PROMPTED_AS.get(country, country)
             accepted = [(*capital, "\n"), (*capital, " ", "\n")]
             prompts.append(Prompt(country, f"Capital of {country} is ", capital, "fact", tuple(accepted)))
     context, batch = (9, 882) if name == "arithmetic" else (24, 576)
-    return Task(name, text, vocabulary, context, batch, tuple(prompts))
+    return Task(name, text, vocabulary, context, batch, tuple(prompts), context if windows == "lines" else 1)
 
 
 def floor(task: Task, ordered: bool = True) -> float:
@@ -188,7 +229,7 @@ def floor(task: Task, ordered: bool = True) -> float:
     the next character given the characters of the window so far. With `ordered` False the reader knows the lines but
     takes each to be drawn anew, in no order; that is defined where all lines have the length of the context.
     """
-    seen = np.lib.stride_tricks.sliding_window_view(task.tokens, task.context + 1)
+    seen = np.lib.stride_tricks.sliding_window_view(task.tokens, task.context + 1)[:: task.stride]
     known = seen
     if not ordered:
         lines = {len(line) for line in task.text.splitlines(keepends=True)}

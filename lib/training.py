@@ -56,6 +56,7 @@ class Stack:
         self.runs, self.device, self.iteration = runs, device, 0
         self.architecture, self.dropout, self.precision = run.architecture, run.dropout, run.precision
         self.context, self.batch, self.offsets = run.corpus.context, run.corpus.batch, run.corpus.offsets
+        self.stride = run.corpus.stride
         fits = device == "cpu" and fused.fits(self.architecture, self.dropout)
         self.engine = "graph" if device != "cpu" else "fused" if fits else "plain"
         if self.precision == "bfloat16" and device == "cpu":
@@ -67,6 +68,8 @@ class Stack:
         self.rates = torch.from_numpy(np.stack([r.rates() for r in runs])).to(device)
         decayed = self.architecture.decayed().to(device)
         self.decay = torch.tensor([r.weight_decay for r in runs], device=device)[:, None] * decayed
+        mlp = self.architecture.mlp().to(device)
+        self.scale = torch.where(mlp, torch.tensor([[r.mlp_rate] for r in runs], device=device), 1.0)
         self.step = torch.zeros((), dtype=torch.int64, device=device)
         self.corpora = [fused.Corpus(r.corpus) for r in runs] if self.engine == "fused" else []
         self.scorer = Scorer(run.corpus, device)
@@ -101,11 +104,11 @@ class Stack:
                 self._update(one, step)
             return
         windows = uniform(stream(self.seeds[one], steps, 0), self.batch, self.offsets).int().numpy()
-        state = (self.flat, self.exp_avg, self.exp_avg_sq, self.decay)
-        flat, exp_avg, exp_avg_sq, decay = (x[one][0].numpy() for x in state)
+        state = (self.flat, self.exp_avg, self.exp_avg_sq, self.decay, self.scale)
+        flat, exp_avg, exp_avg_sq, decay, scale = (x[one][0].numpy() for x in state)
         rates = self.rates[one][0, self.iteration : self.iteration + updates].numpy()
         fused.train(
-            self.architecture, self.corpora[one.start], flat, exp_avg, exp_avg_sq, decay, windows, rates,
+            self.architecture, self.corpora[one.start], flat, exp_avg, exp_avg_sq, decay, scale, windows, rates,
             self.iteration, BETAS, EPSILON,
         )  # fmt: skip
 
@@ -162,7 +165,7 @@ class Stack:
         """One update of the models `some`, in place; nothing here waits for the device."""
         seeds, S = self.seeds[some], len(self.seeds[some])
         offsets = uniform(stream(seeds, step, 0), self.batch, self.offsets)
-        places = offsets[:, :, None] + torch.arange(self.context + 1, device=offsets.device)
+        places = (offsets * self.stride)[:, :, None] + torch.arange(self.context + 1, device=offsets.device)
         windows = self.text[some].gather(1, places.view(S, -1)).view(S, self.batch, -1)
         flat = self.flat[some].detach().requires_grad_()
         key = stream(seeds, step, 1) if self.dropout else None
@@ -172,7 +175,7 @@ class Stack:
         with torch.no_grad():
             grad *= (1 / (grad.norm(dim=1, keepdim=True) + 1e-6)).clamp(max=1)
             flat, exp_avg, exp_avg_sq = self.flat[some], self.exp_avg[some], self.exp_avg_sq[some]
-            rate = self.rates[some].index_select(1, step.view(1))
+            rate = self.rates[some].index_select(1, step.view(1)) * self.scale[some]
             exp_avg.lerp_(grad, 1 - BETAS[0])
             exp_avg_sq.mul_(BETAS[1]).addcmul_(grad, grad, value=1 - BETAS[1])
             flat.mul_(1 - rate * self.decay[some])
@@ -192,7 +195,8 @@ class Stack:
         for some in self._at_once():
             flat, total = self.flat[some], torch.zeros(len(self.flat[some]), dtype=torch.float64, device=self.device)
             for offsets in everywhere.split(512):
-                windows = self.text[some][:, offsets[:, None] + torch.arange(self.context + 1, device=self.device)]
+                places = (offsets * self.stride)[:, None] + torch.arange(self.context + 1, device=self.device)
+                windows = self.text[some][:, places]
                 mean = losses(forward(self.architecture, flat, windows[..., :-1]), windows[..., 1:])
                 total += mean.double() * len(offsets) / self.offsets
             found += total.tolist()

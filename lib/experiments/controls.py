@@ -1,0 +1,36 @@
+"""Joint training, controlled: its window and batch without facts, random names, equal exposures, more sizes."""
+
+import itertools
+
+import pandas as pd
+
+from lib import sweep as sweeps
+from lib import tasks as corpora
+from lib.run import Run
+
+TASKS = ("arithmetic", "joint")
+SEEDS = False
+FACTORS = {"arm": ["alone", "joint", "random", "equal"]}
+LOOKS = (6, 20)  # registered seeds a cell
+PROFILES = {"full": {"widths": [14, 20, 28, 40, 56]}}
+_joint, _sums = corpora.make("joint"), corpora.make("arithmetic")
+# As many windows of an update begin in the sums as in the arm "alone".
+EQUAL = round(_joint.batch * _joint.offsets / len(_sums.text))
+ARMS: dict[str, dict] = {
+    "alone": {"task": "arithmetic", "context": _joint.context, "batch": _joint.batch},
+    "joint": {"task": "joint"},
+    "random": {"task": "joint", "facts": "random"},
+    "equal": {"task": "joint", "batch": EQUAL},
+}
+
+
+def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: int, arm: list[str]) -> pd.DataFrame:
+    """Every arm, width and seed; columns `look`, the registered look that a run belongs to, and `arm`."""
+    cells: dict[Run, tuple[int, str]] = {}
+    for look, most in enumerate(LOOKS if seeds is None else (seeds,), 1):
+        for seed, width, name in itertools.product(range(most), sorted(set(widths)), arm):
+            if ARMS[name]["task"] in tasks:
+                run = sweeps.registered(width, seed, iterations, "anywhere", **ARMS[name])
+                cells.setdefault(run, (look, name))
+    looks, arms = zip(*cells.values(), strict=True) if cells else ((), ())
+    return sweeps.table(cells, look=looks, arm=arms)
