@@ -90,12 +90,12 @@ def status(**given) -> None:
         chosen = settings.settle(given, name)
         sweep = chosen.sweep()
         there = Store(chosen.store).ids()
-        by = ["task", "width", *chosen.factors, *sweeps.labels(sweep)]
+        every = ["task", "width", *chosen.factors, *sweeps.labels(sweep)]
+        by = getattr(experiments.load(name), "CELLS", every)
         cells = sweep.assign(there=sweep["run"].isin(there)).groupby(by, sort=False)["there"].agg(["sum", "count"])
-        for key, cell in zip(cells.index, cells.itertuples(index=False), strict=True):
-            task, width, *rest = key
-            size, others = words.size_name(width), " ".join(map(str, rest))
-            click.echo(f"{name:12} {task:12} {size:5} {others:10} {cell[0]:4} of {cell[1]:4}")
+        for cell in cells.reset_index().itertuples(index=False):
+            key = cell._replace(width=words.size_name(cell.width)) if "width" in by else cell
+            click.echo(f"{name:12} {' '.join(f'{value!s:10}' for value in key[:-2])} {cell[-2]:4} of {cell[-1]:4}")
 
 
 @main.command()

@@ -7,6 +7,7 @@ from lib.experiments import controls, order, pairs, rate, scan, share, tuning
 
 TASKS = ("arithmetic", "facts", "joint")
 SEEDS = False
+CELLS = ["look", "stage", "experiment"]
 EXPERIMENTS = {"pairs": pairs, "rate": rate, "tuning": tuning, "order": order, "share": share, "scan": scan}
 EXPERIMENTS |= {"controls": controls}
 # What is trained, in this order: an experiment, and what it is asked for otherwise than by default. First all of it

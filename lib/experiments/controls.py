@@ -10,6 +10,7 @@ from lib.run import Run
 
 TASKS = ("arithmetic", "joint")
 SEEDS = False
+CELLS = ["look", "arm", "width"]
 FACTORS = {"arm": ["alone", "joint", "random", "equal"]}
 LOOKS = (6, 20)  # registered seeds a cell
 PROFILES = {"full": {"widths": [14, 20, 28, 40, 56]}}

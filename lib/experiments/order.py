@@ -9,6 +9,7 @@ from lib.run import Run
 
 TASKS = ("arithmetic",)
 SEEDS = False
+CELLS = ["look", "windows", "width"]
 FACTORS = {"windows": ["anywhere", "pairs", "lines"]}
 LOOKS = ({14: 12, 28: 12, 56: 6}, {14: 40, 28: 40, 56: 20})  # registered seeds a cell, by width
 PROFILES = {"full": {"widths": list(LOOKS[0])}}

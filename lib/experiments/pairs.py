@@ -9,6 +9,7 @@ from lib.run import Run
 
 TASKS = ("arithmetic",)
 SEEDS = False
+CELLS = ["look", "windows", "width"]
 FACTORS = {"windows": ["lines", "anywhere"]}
 LOOKS = (  # registered seeds a pair, by windows and width
     {"lines": {14: 1, 28: 1, 56: 1}, "anywhere": {14: 1, 28: 1}},

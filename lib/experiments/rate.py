@@ -9,6 +9,7 @@ from lib.run import Run
 
 TASKS = ("arithmetic",)
 SEEDS = False
+CELLS = ["look", "part"]
 FACTORS = {"part": ["true", "dealt", "mlp"]}
 WIDTHS = [*range(6, 29, 2), 40, 56, 112]
 LOOKS = (8, 20)  # registered seeds a cell; for width 112 3 and 10

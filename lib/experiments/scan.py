@@ -9,6 +9,7 @@ from lib.run import Run
 
 TASKS = ("arithmetic", "facts", "joint")
 SEEDS = False
+CELLS = ["look", "task"]
 FACTORS = {"layers": [1, 2, 4], "expansion": [1, 2, 4, 8, 11, 16]}
 WIDTHS = [4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 40, 56, 112]
 SHAPED = (10, 14, 20, 28)  # the widths at which expansion and depth are moved

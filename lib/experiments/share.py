@@ -11,6 +11,7 @@ from lib.run import Run
 
 TASKS = ("arithmetic",)
 SEEDS = False
+CELLS = ["look", "width"]
 FACTORS = {"part": ["share", "range"], "hidden": [1, 2, 4, 8, 16, 28]}
 RANGES = {  # true extrapolation: what lies beyond all that was seen; every digit is still seen somewhere
     "no operand 9": " ".join(pair for pair in PAIRS if "9" in pair),

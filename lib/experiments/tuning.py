@@ -11,6 +11,7 @@ from lib.run import Run
 
 TASKS = ("arithmetic",)
 SEEDS = False
+CELLS = ["look", "part", "width"]
 FACTORS = {"part": ["rate", "decay", "batch"]}
 LOOKS = (8, 20)  # registered seeds a cell
 RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
