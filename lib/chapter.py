@@ -12,6 +12,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from lib import claims, experiments, lab, render
+from lib.experiments import causes
 from lib.settings import Settings, settle
 from lib.store import Store
 
@@ -30,6 +31,15 @@ class Chapter:
     runs: pd.DataFrame
     uncounted: pd.DataFrame
     report: str
+
+    def progress(self) -> str:
+        """How many of the registered runs are judged, in a sentence; "" where the reader chose the runs."""
+        if self.settings.seeds:
+            return ""
+        waiting = f"; {len(self.uncounted):,} more wait for theirs" if len(self.uncounted) else ""
+        return (
+            f"{len(self.runs):,} of {len(self.settings.sweep()):,} registered runs belong to complete looks{waiting}."
+        )
 
     def curves(self, runs: pd.DataFrame) -> pd.DataFrame:
         """The learning curves of `runs` (`Store.curves`)."""
@@ -63,7 +73,10 @@ def begin(experiment: str, given: Mapping, tasks: Collection[str] = ()) -> Chapt
         empty = pd.DataFrame()
         return Chapter(settings, empty, empty, "")
     outcome = lab.gather(settings)
-    runs = outcome.runs if settings.seeds else claims.due(outcome.runs)
+    runs = outcome.runs
+    if settings.seeds is None:
+        sweep, staged = settings.sweep(), getattr(experiments.load(experiment), "STAGED", None)
+        runs = causes.due(sweep, runs, staged) if "look" in sweep else claims.due(runs)
     return Chapter(settings, runs, outcome.runs[~outcome.runs["run"].isin(runs["run"])], outcome.report())
 
 

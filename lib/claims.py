@@ -14,6 +14,8 @@ from lib.words import size_name
 
 PROTOCOL = "b98ad7b"  # the commit that registered the rules
 REGISTERED = pd.Timestamp("2026-11-23T07:15:46Z")  # and its time
+WHY = "53eee6f"  # the commit that registered the second protocol (book/causes.md)
+WHY_REGISTERED = pd.Timestamp("2026-11-24T20:38:10Z")
 TASKS = tuple(GOALS[0])  # in the registered order
 # claim, task, the rule that judges it (stats.CLAIMS), and the sizes that it speaks of
 CELLS = (
@@ -86,6 +88,25 @@ def deviations(runs: pd.DataFrame) -> pd.DataFrame:
         row = {"made": task, "seeds": ranges(pairs["seed"]), "before": first}
         rows.append(row | {"their_seeds": ranges(pairs["seed_first"])})
     return pd.DataFrame(rows, columns=["made", "seeds", "before", "their_seeds"])
+
+
+def out_of_order(runs: pd.DataFrame) -> pd.DataFrame:
+    """Where the runs of the second protocol depart from its order, found from their times.
+
+    Parameters
+    ----------
+    runs : its runs (`Store.runs`) with the column `stage`, the place of a run's stage in the registered order.
+
+    Returns
+    -------
+    One row a pair of stages, columns `made` and `before`: a run of `made` was finished before one of `before`, which
+    should have come first, was begun.
+    """
+    timed = runs.assign(begun=begun(runs), finished=pd.to_datetime(runs["finished"]))
+    stages = timed.groupby("stage").agg(begun=("begun", "max"), finished=("finished", "min")).reset_index()
+    both = stages.merge(stages, how="cross", suffixes=("", "_first"))
+    wrong = both[(both["stage_first"] < both["stage"]) & (both["finished"] < both["begun_first"])]
+    return wrong[["stage", "stage_first"]].rename(columns={"stage": "made", "stage_first": "before"})
 
 
 def ranges(numbers: pd.Series) -> str:

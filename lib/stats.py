@@ -55,9 +55,9 @@ class Verdict:
 # Intervals
 
 
-def clopper_pearson(successes, runs):
+def clopper_pearson(successes, runs, alpha=ALPHA):
     """Exact interval of a share of runs, never below nominal coverage (Clopper and Pearson 1934, Biometrika 26:404)."""
-    return Interval(*proportion.proportion_confint(successes, runs, alpha=ALPHA, method="beta"))
+    return Interval(*proportion.proportion_confint(successes, runs, alpha=alpha, method="beta"))
 
 
 def unseen(runs):
@@ -72,7 +72,7 @@ def newcombe(successes, runs, other_successes, other_runs):
     return Interval(float(low), float(high))
 
 
-def bootstrap(*strata, weights=None):
+def bootstrap(*strata, weights=None, alpha=ALPHA):
     """Stratified bootstrap interval of a weighted sum of means: their average, or a difference with weights (1, -1).
 
     Each stratum holds one number a run; runs are resampled within each (Agarwal et al. 2021, arXiv:2108.13264). Plain
@@ -85,7 +85,7 @@ def bootstrap(*strata, weights=None):
     n = min(map(len, samples))
     if n < 2:
         return Interval(nan, nan)
-    level = 1 - 2 * stats.norm.sf(np.sqrt(n / (n - 1)) * stats.t.isf(ALPHA / 2, n - 1))
+    level = 1 - 2 * stats.norm.sf(np.sqrt(n / (n - 1)) * stats.t.isf(alpha / 2, n - 1))
     found = stats.bootstrap(
         samples,
         lambda *drawn, axis=-1: sum(w * scores.mean(axis=axis) for w, scores in zip(weights, drawn, strict=True)),

@@ -171,8 +171,8 @@ class Store:
         """Scores of the single prompts, one row a run, evaluation and prompt.
 
         Columns: run, width, seed, weight_decay, iteration, prompt, group, answer, greedy, sampled, likelihood (NaN
-        where it was not recorded), and for arithmetic left, right (digits) and operation. `iterations` and `groups` choose
-        rows.
+        where it was not recorded), and for arithmetic left, right (digits) and operation. `iterations` and `groups`
+        choose rows.
         """
         parts = []
         for run in runs["run"]:

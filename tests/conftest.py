@@ -19,16 +19,17 @@ def plain_stack(runs: list[Run]) -> Stack:
     """A stack that trains in float64 by the plain form of the model, from the same float32 beginnings."""
     stack = Stack(runs)
     stack.engine = "plain"
-    for name in ("flat", "exp_avg", "exp_avg_sq", "rates", "decay"):
+    for name in ("flat", "exp_avg", "exp_avg_sq", "rates", "decay", "scale"):
         setattr(stack, name, getattr(stack, name).double())
     return stack
 
 
 def loss_and_gradient(run: Run, flat: torch.Tensor, offsets: torch.Tensor) -> tuple[float, torch.Tensor]:
-    """Mean loss of one model, flat (P,), over the windows at `offsets`, and its gradient: plain form, float64."""
+    """Mean loss of one model, flat (P,), over windows by their numbers, and its gradient: plain form, float64."""
     flat = flat.double()[None].requires_grad_()
     text = torch.from_numpy(run.corpus.tokens).long()
-    windows = text[offsets.long()[:, None] + torch.arange(run.corpus.context + 1)][None]
+    starts = offsets.long()[:, None] * run.corpus.stride
+    windows = text[starts + torch.arange(run.corpus.context + 1)][None]
     loss = losses(forward(run.architecture, flat, windows[..., :-1]), windows[..., 1:])
     (gradient,) = torch.autograd.grad(loss.sum(), flat)
     return loss.item(), gradient[0]

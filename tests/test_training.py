@@ -32,6 +32,7 @@ DROPOUT = replace(DEEP, dropout=0.2)  # by the plain form
 def test_a_stacked_update_equals_adamw_on_each_model_alone(sizes):
     run = Run(**{"task": "arithmetic", "width": 14, "seed": 0, "iterations": 100, **sizes})
     runs = [run, replace(run, seed=1, weight_decay=0.1), replace(run, seed=2, line_order=1, learning_rate=3e-3)]
+    runs += [replace(run, seed=3, weight_decay=0.1, mlp_rate=0.3)]
     stack = plain_stack(runs)
     stack.batch = 16  # for speed
     beginnings = stack.flat.clone()
@@ -42,9 +43,13 @@ def test_a_stacked_update_equals_adamw_on_each_model_alone(sizes):
     for i, one in enumerate(runs):
         decay = float(np.float32(one.weight_decay))  # as the stack has it
         parts = {n: x[0].clone().requires_grad_() for n, x in unpack(architecture, beginnings[i : i + 1]).items()}
+        mlp = [x for name, x in parts.items() if name.endswith(("up", "down"))]
+        others = [x for x in parts.values() if all(x is not y for y in mlp)]
+        scale = float(np.float32(one.mlp_rate))
         groups = [
-            {"params": [x for x in parts.values() if x.dim() >= 2], "weight_decay": decay},
-            {"params": [x for x in parts.values() if x.dim() < 2], "weight_decay": 0.0},
+            {"params": mlp, "weight_decay": decay, "scale": scale},
+            {"params": [x for x in others if x.dim() >= 2], "weight_decay": decay, "scale": 1.0},
+            {"params": [x for x in others if x.dim() < 2], "weight_decay": 0.0, "scale": 1.0},
         ]
         optimizer = torch.optim.AdamW(groups, lr=1.0, betas=(0.9, 0.99), eps=1e-8)
         rates, text = one.rates().astype(np.float64), torch.from_numpy(one.corpus.tokens).long()
@@ -57,7 +62,7 @@ def test_a_stacked_update_equals_adamw_on_each_model_alone(sizes):
             loss.sum().backward()
             torch.nn.utils.clip_grad_norm_(parts.values(), 1.0)
             for group in optimizer.param_groups:
-                group["lr"] = rates[step]
+                group["lr"] = rates[step] * group["scale"]
             optimizer.step()
         reference = torch.cat([x.detach().flatten() for x in parts.values()])
         # float64 rounds at 1e-16; a hundred updates, each divided by the root of a small moment, magnify that
@@ -127,6 +132,8 @@ def test_random_streams_do_not_meet():
 
 PUBLISHED = [Run(task, width, 0) for task in ("arithmetic", "facts", "joint") for width in (14, 28, 56)]
 OTHERS = [Run("arithmetic", 10, 0), Run("joint", 14, 0, expansion=2), Run("arithmetic", 14, 0, expansion=11)]
+OTHERS += [Run("arithmetic", 14, 0, windows="lines"), Run("arithmetic", 14, 0, windows="pairs")]
+OTHERS += [Run("arithmetic", 14, 0, context=24)]
 DEEPER = [
     Run("arithmetic", 28, 0, layers=2),
     Run("arithmetic", 28, 0, layers=4),
@@ -142,7 +149,9 @@ def needs_fused(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "run", PUBLISHED + OTHERS + DEEPER, ids=lambda r: f"{r.task}-{r.width}-{r.layers}-{r.heads}-{r.expansion}"
+    "run",
+    PUBLISHED + OTHERS + DEEPER,
+    ids=lambda r: f"{r.task}-{r.width}-{r.layers}-{r.heads}-{r.expansion}-{r.windows}-{r.context}",
 )
 def test_fused_loss_and_gradient(run):
     """Against the plain form in float64, for a batch in which one window occurs a hundred times and others twice."""
@@ -182,7 +191,11 @@ def test_fused_where_windows_occur_at_several_offsets():
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
-@pytest.mark.parametrize("sizes", [{}, {"width": 12, "layers": 3, "heads": 2, "expansion": 2}], ids=["n14", "deeper"])
+@pytest.mark.parametrize(
+    "sizes",
+    [{}, {"width": 12, "layers": 3, "heads": 2, "expansion": 2}, {"mlp_rate": 0.3}],
+    ids=["n14", "deeper", "slower MLP"],
+)
 @pytest.mark.parametrize("task", ["arithmetic", "facts", "joint"])
 def test_fused_training(task, sizes, weight_decay):
     run = Run(**{"task": task, "width": 14, "seed": 3, "iterations": 100, "weight_decay": weight_decay, **sizes})
@@ -258,7 +271,9 @@ def test_fused_arrays_are_checked():
 
 
 @pytest.mark.parametrize(
-    "run", [Run("joint", 14, 0), replace(DEEP, task="joint"), DROPOUT], ids=["fused", "deep", "plain"]
+    "run",
+    [Run("joint", 14, 0), Run("arithmetic", 14, 0, windows="lines"), replace(DEEP, task="joint"), DROPOUT],
+    ids=["fused", "aligned", "deep", "plain"],
 )
 def test_losses_are_those_of_every_window(run):
     runs = [run, replace(run, seed=1)]

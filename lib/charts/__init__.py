@@ -8,6 +8,7 @@ Notable features:
 - every parameter is named, so that the same table always gives the same specification.
 """
 
+from lib.charts.causes import over_time, pair_map, rows, spectrum, times
 from lib.charts.curves import by_loss, learning_curves, paper_bands
 from lib.charts.items import fact_grid, grid, item_grid, raster, windows
 from lib.charts.speed import speed_bars
@@ -15,6 +16,7 @@ from lib.charts.style import DARK, LIGHT, theme
 from lib.charts.verdicts import PAIRS, dots, forest, pairs, seed_strips
 
 __all__ = [
-    "DARK", "LIGHT", "PAIRS", "by_loss", "dots", "fact_grid", "forest", "grid", "item_grid", "learning_curves", "pairs",
-    "paper_bands", "raster", "seed_strips", "speed_bars", "theme", "windows",
+    "DARK", "LIGHT", "PAIRS", "by_loss", "dots", "fact_grid", "forest", "grid", "item_grid", "learning_curves",
+    "over_time", "pair_map", "pairs", "paper_bands", "raster", "rows", "seed_strips", "spectrum", "speed_bars", "theme",
+    "times", "windows",
 ]  # fmt: skip

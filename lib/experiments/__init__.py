@@ -7,6 +7,7 @@ A module says what it trains and what it makes of the runs:
     FACTORS    its own parameters and their defaults, lists of whole numbers or of words, if it has any
     PROFILES   what it fills in otherwise than `PROFILES` below, by profile, if anything
     CELLS      the columns of the sweep by which `status` counts its runs, if not by task, width, factors and labels
+    STAGED     in the second protocol, the column of the sweep whose values are looked at apart
     SEEDS      False where `seeds` None means a number for every cell that the module knows
 """
 

@@ -8,13 +8,14 @@ from lib.experiments import controls, order, pairs, rate, scan, share, tuning
 TASKS = ("arithmetic", "facts", "joint")
 SEEDS = False
 CELLS = ["look", "stage", "experiment"]
+STAGED = "stage"
 EXPERIMENTS = {"pairs": pairs, "rate": rate, "tuning": tuning, "order": order, "share": share, "scan": scan}
 EXPERIMENTS |= {"controls": controls}
 # What is trained, in this order: an experiment, and what it is asked for otherwise than by default. First all of it
 # with the seeds of the first look, then with those of the second.
 STAGES: tuple[tuple[str, dict], ...] = (
     ("pairs", {"windows": ["lines"]}),
-    ("rate", {"part": ["true", "dealt"]}),
+    ("rate", {"part": ["answers"]}),
     ("tuning", {"part": ["rate"]}),
     ("order", {}),
     ("rate", {"part": ["mlp"]}),
@@ -26,6 +27,23 @@ STAGES: tuple[tuple[str, dict], ...] = (
     ("pairs", {"windows": ["anywhere"]}),
 )
 PROFILES = {"full": {"widths": sorted({*scan.WIDTHS, *rate.WIDTHS})}}
+
+
+def due(sweep: pd.DataFrame, runs: pd.DataFrame, staged: str | None) -> pd.DataFrame:
+    """The runs of an experiment that may be judged: those of its complete looks.
+
+    Parameters
+    ----------
+    sweep : what the experiment asks, with the column `look`.
+    runs : what the store has of it.
+    staged : the column that tells its stages apart, None where there is one.
+    """
+    kept: set[str] = set()
+    for _, stage in sweep.groupby(staged) if staged else [("", sweep)]:
+        for look in sorted(stage["look"].unique()):
+            due = stage.loc[stage["look"] <= look, "run"]
+            kept |= set(due) if due.isin(runs["run"]).all() else set()
+    return runs[runs["run"].isin(kept)]
 
 
 def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: int) -> pd.DataFrame:

@@ -4,6 +4,7 @@ import itertools
 
 import pandas as pd
 
+from lib import estimates
 from lib import sweep as sweeps
 from lib import tasks as corpora
 from lib.run import Run
@@ -35,3 +36,26 @@ def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: in
                 cells.setdefault(run, (look, name))
     looks, arms = zip(*cells.values(), strict=True) if cells else ((), ())
     return sweeps.table(cells, look=looks, arm=arms)
+
+
+def judged(runs: pd.DataFrame) -> pd.DataFrame:
+    """Each width's arms and the registered words: a row a width.
+
+    Columns: width, runs; alone, joint, random, equal (mean shares); seen, the mean seen accuracy of "equal";
+    difference, low, high: equal less alone; verdict; names, names_low, names_high: random less joint, and specific.
+    """
+    rows = []
+    for width, cell in runs.groupby("width"):
+        share = {name: estimates.share_right(cell[cell["arm"] == name]) for name in ARMS}
+        seen = cell.loc[cell["arm"] == "equal", "seen_accuracy"].mean()
+        lost = estimates.difference(share["equal"], share["alone"])
+        names = estimates.difference(share["random"], share["joint"])
+        testable = share["alone"].mean() >= 0.5 and seen > 0.95
+        word = (
+            estimates.judge(lost, {"no interference": -0.25}, {"interference": -0.25}) if testable else "not testable"
+        )
+        row = {"width": int(width), "runs": lost.units, **{name: values.mean() for name, values in share.items()}}
+        row |= {"seen": seen, "difference": lost.mean, "low": lost.low, "high": lost.high, "verdict": word}
+        row |= {"names": names.mean, "names_low": names.low, "names_high": names.high}
+        rows.append(row | {"specific": estimates.judge(names, {"specific to facts": 0.25}, {"not specific": 0.25})})
+    return pd.DataFrame(rows)

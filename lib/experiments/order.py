@@ -4,6 +4,7 @@ import itertools
 
 import pandas as pd
 
+from lib import estimates
 from lib import sweep as sweeps
 from lib.run import Run
 
@@ -23,3 +24,39 @@ def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: in
             if seed < most.get(width, 0):
                 cells.setdefault(sweeps.registered(width, seed, iterations, window, evaluate_every=100), look)
     return sweeps.table(cells, look=cells.values())
+
+
+def judged(runs: pd.DataFrame) -> pd.DataFrame:
+    """Without order less with it, by size, at the level of one of three contrasts, and the registered word.
+
+    Columns: width, runs, with_order, without_order, aligned (mean shares); difference, low, high; high_without, the
+    upper bound without order; verdict.
+    """
+    rows = []
+    for width, cell in runs.groupby("width"):
+        share = {name: estimates.share_right(cell[cell["windows"] == name]) for name in FACTORS["windows"]}
+        found = estimates.difference(share["pairs"], share["anywhere"], 3)
+        without = estimates.mean(share["pairs"], 3)
+        word = estimates.judge(found, {"order explains it": 0.25}, {})
+        if word == "unresolved" and without.high < 0.1:
+            word = "order does not explain it"
+        row = {"width": int(width), "runs": found.units, "with_order": share["anywhere"].mean()}
+        row |= {"without_order": without.mean, "aligned": share["lines"].mean(), "difference": found.mean}
+        row |= {"low": found.low, "high": found.high, "high_without": without.high}
+        rows.append(row | {"verdict": word if int(width) != 14 else ""})
+    return pd.DataFrame(rows)
+
+
+def steadiness(curves: pd.DataFrame) -> pd.DataFrame:
+    """The share of the evaluations of the last third with all held-out sums right, a row a text and width.
+
+    Columns: windows, width, runs, mean, low, high.
+    """
+    late = curves[curves["iteration"] > curves["iteration"].max() * 2 / 3]
+    steady = (late["held_out_correct"] == late["held_out_asked"]).groupby([late["windows"], late["width"], late["run"]])
+    rows = []
+    for (windows, width), values in steady.mean().groupby(level=[0, 1]):
+        found = estimates.mean(values)
+        row = {"windows": windows, "width": int(width), "runs": found.units, "mean": found.mean}
+        rows.append(row | {"low": found.low, "high": found.high})
+    return pd.DataFrame(rows, columns=["windows", "width", "runs", "mean", "low", "high"])

@@ -2,35 +2,135 @@
 
 import itertools
 
+import numpy as np
 import pandas as pd
 
+from lib import estimates
 from lib import sweep as sweeps
 from lib.run import Run
 
 TASKS = ("arithmetic",)
 SEEDS = False
-CELLS = ["look", "part"]
-FACTORS = {"part": ["true", "dealt", "mlp"]}
+CELLS = ["look", "part", "answers"]
+STAGED = "part"
+FACTORS = {"part": ["answers", "mlp"]}
 WIDTHS = [*range(6, 29, 2), 40, 56, 112]
 LOOKS = (8, 20)  # registered seeds a cell; for width 112 3 and 10
 WIDEST = {8: 3, 20: 10}
 MLP_WIDTHS, MLP_RATES = (10, 14, 20, 28, 40, 56), (0.1, 0.3, 3.0)
+FITTED = 10  # the least width that the curve of success is fitted to
 KEPT = {14: "log", 28: "log", 56: "final"}  # weights, of the runs with true answers
 PROFILES = {"smoke": {"widths": [10]}, "full": {"widths": WIDTHS}}
+NEAR = 1.5  # an account is right that lies within this factor of where success halves
+ACCOUNTS = {"capacity": "stores the dealt answers", "rate": "stores them no later than it generalizes"}
 
 
 def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: int, part: list[str]) -> pd.DataFrame:
-    """Every width and seed with its parts; columns `look`, the registered look that a run belongs to, and `part`."""
-    cells: dict[Run, tuple[int, str]] = {}
+    """Every width and seed with its parts: columns `look`, the registered look of a run, `part`, and `answers`."""
+    cells: dict[Run, dict] = {}
     for look, most in enumerate(LOOKS if seeds is None else (seeds,), 1):
         for kind, seed, width in itertools.product(part, range(most), sorted(set(widths))):
             if width == 112 and seed >= WIDEST.get(most, most):
                 continue
-            dealt: list[dict] = [{"answer_order": sweeps.FIRST_SEED + seed}]
+            dealt = {"answer_order": sweeps.FIRST_SEED + seed}
             slowed: list[dict] = [{"mlp_rate": rate} for rate in MLP_RATES if width in MLP_WIDTHS]
-            for change in {"true": [{}], "dealt": dealt, "mlp": slowed}[kind]:
+            for change in [{}, dealt] if kind == "answers" else slowed:
                 run = sweeps.registered(width, seed, iterations, "lines", evaluate_every=100, **change)
-                cells.setdefault(run, (look, kind))
-    looks, parts = zip(*cells.values(), strict=True) if cells else ((), ())
-    kept = [KEPT.get(run.width, "") if k == "true" else "" for run, k in zip(cells, parts, strict=True)]
-    return sweeps.table(cells, look=looks, part=parts, weights=kept)
+                labels = {"look": look, "part": kind, "answers": "dealt" if change is dealt else "true"}
+                kept = KEPT.get(width, "") if not change else ""
+                cells.setdefault(run, labels | {"weights": kept})
+    columns = ["look", "part", "answers", "weights"]
+    return sweeps.table(cells, **pd.DataFrame(list(cells.values()), columns=columns))
+
+
+def times(curves: pd.DataFrame) -> pd.DataFrame:
+    """When each run first stores 95 % of its dealt answers, or has 3 of 4 true held-out sums right (infinity: never).
+
+    Columns: run, width, parameters, seed, mlp_rate, answers, iteration.
+    """
+    keys = ["run", "width", "parameters", "seed", "mlp_rate", "answers"]
+    if curves.empty:
+        return pd.DataFrame(columns=[*keys, "iteration"])
+    dealt = curves["answers"] == "dealt"
+    there = (dealt & (curves["seen_accuracy"] >= estimates.STORED)) | (~dealt & (estimates.share_right(curves) >= 0.75))
+    first = curves[there].groupby("run")["iteration"].min().rename("iteration").astype(float)
+    return curves[keys].drop_duplicates().merge(first, on="run", how="left").fillna({"iteration": np.inf})
+
+
+def accounts(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """Where success halves, and where the two accounts say that it should: a row a quantity, in parameters.
+
+    Columns: quantity, mean, low, high; ratio, ratio_low, ratio_high to w50; accepted. All from one resampling of runs.
+    """
+    rng, when = np.random.RandomState(0), times(curves)
+    answered = runs[runs["part"] == "answers"]
+    both = answered.groupby("parameters")["answers"].nunique().loc[lambda n: n == 2].index.to_numpy()
+    if len(both) < 3:
+        return pd.DataFrame(columns=["quantity", "mean", "low", "high", "ratio", "ratio_low", "ratio_high", "accepted"])
+
+    def draws(table: pd.DataFrame, answers: str, values: pd.Series, statistic) -> np.ndarray:
+        chosen = table["answers"] == answers
+        return estimates.resampled(
+            [values[chosen & (table["parameters"] == size)].to_numpy(float) for size in both], statistic, rng
+        )
+
+    shares = draws(answered, "true", estimates.share_right(answered), np.mean)
+    fitted = np.isin(both, answered.loc[answered["width"] >= FITTED, "parameters"].unique())
+    when = when[when["mlp_rate"] == 1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        stored = draws(answered, "dealt", answered["seen_accuracy"], np.mean)
+        late = np.log(draws(when, "dealt", when["iteration"], np.median))
+        found = {
+            "w50": estimates.half(both[fitted], shares[:, fitted]),
+            "capacity": estimates.crossing(both, estimates.STORED - stored - 1e-12),
+            "rate": estimates.crossing(both, late - np.log(draws(when, "true", when["iteration"], np.median))),
+        }
+    rows = []
+    for name, samples in found.items():
+        own, ratio = estimates.interval(samples), estimates.interval(samples / found["w50"])
+        row = {"quantity": name, "mean": own.mean, "low": own.low, "high": own.high}
+        row |= {"ratio": ratio.mean, "ratio_low": ratio.low, "ratio_high": ratio.high}
+        rows.append(row | {"accepted": ratio.low > 1 / NEAR and ratio.high < NEAR})
+    return pd.DataFrame(rows)
+
+
+def verdict(found: pd.DataFrame) -> str:
+    """ "capacity" or "rate" where that account alone is accepted, else "neither", or "missing"."""
+    if found.empty:
+        return "missing"
+    accepted = found.set_index("quantity")["accepted"]
+    right = [name for name in ACCOUNTS if accepted[name]]
+    return right[0] if len(right) == 1 else "neither"
+
+
+def intervention(runs: pd.DataFrame) -> pd.DataFrame:
+    """How w50 moves with the learning rate of the MLP: a row a factor; two primary contrasts, those under 1.
+
+    Columns: mlp_rate, w50, ratio, low, high (of w50 to that of the same widths untouched), units.
+    """
+    cells = runs[(runs["answers"] == "true") & runs["width"].isin(MLP_WIDTHS)]
+    rng, found = np.random.RandomState(0), {}
+    sizes = np.sort(cells["parameters"].unique())
+    for rate in sorted(cells["mlp_rate"].unique()):
+        one = cells[cells["mlp_rate"] == rate]
+        groups = [estimates.share_right(one[one["parameters"] == size]).to_numpy(float) for size in sizes]
+        if all(map(len, groups)):
+            found[rate] = (estimates.half(sizes, estimates.resampled(groups, np.mean, rng)), min(map(len, groups)))
+    rows = []
+    for rate, (samples, units) in found.items() if 1.0 in found else ():
+        ratio = estimates.interval(samples / found[1.0][0], 2)
+        rows.append(
+            {"mlp_rate": rate, "w50": samples[0], "ratio": ratio.mean, "low": ratio.low, "high": ratio.high}
+            | {"units": units}
+        )
+    return pd.DataFrame(rows, columns=["mlp_rate", "w50", "ratio", "low", "high", "units"])
+
+
+def moved(table: pd.DataFrame) -> str:
+    """The registered word on the intervention."""
+    slowed = table[table["mlp_rate"] < 1]
+    if len(slowed) < 2:
+        return "missing"
+    if (slowed["low"] > 1).any():
+        return "rate is a cause"
+    return "the MLP's rate is no cause" if (slowed["high"] < 1.25).all() else "unresolved"

@@ -2,14 +2,18 @@
 
 import itertools
 
+import numpy as np
 import pandas as pd
+import statsmodels.api as sm
 
+from lib import estimates
 from lib import sweep as sweeps
 from lib.run import Run
 
 TASKS = ("arithmetic", "facts", "joint")
 SEEDS = False
 CELLS = ["look", "task"]
+STAGED = "task"
 FACTORS = {"layers": [1, 2, 4], "expansion": [1, 2, 4, 8, 11, 16]}
 WIDTHS = [4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 40, 56, 112]
 SHAPED = (10, 14, 20, 28)  # the widths at which expansion and depth are moved
@@ -40,3 +44,85 @@ def sweep(
                 windows = "lines" if task == "arithmetic" else "anywhere"
                 cells.setdefault(sweeps.registered(width, seed, iterations, windows, task=task, **shape), look)
     return sweeps.table(cells, look=cells.values())
+
+
+MATCHED = ((28, 1, 1), (14, 1, 11), (14, 4, 1))  # width, layers, expansion: 5,194 to 5,516 parameters
+
+
+def spectrum(runs: pd.DataFrame) -> pd.DataFrame:
+    """What every shape does at the end: a row a task, shape and measure, in parameters.
+
+    Columns: task, width, layers, expansion, parameters, shape (what was moved), measure, runs, mean, low, high.
+    """
+    rows = []
+    keys = ["task", "width", "layers", "expansion", "parameters"]
+    measures = {"held-out sums": estimates.share_right, "seen sums": "seen_accuracy", "capitals": "facts_accuracy"}
+    for key, cell in runs.groupby(keys):
+        shape = dict(zip(keys, key, strict=True))
+        moved = "layers" if shape["layers"] > 1 else "expansion" if shape["expansion"] > 1 else "width"
+        for name, measure in measures.items():
+            values = measure(cell) if callable(measure) else cell[measure]
+            if values.notna().any():
+                found = estimates.mean(values)
+                row = shape | {"shape": moved, "measure": name, "runs": found.units}
+                rows.append(row | {"mean": found.mean, "low": found.low, "high": found.high})
+    return pd.DataFrame(rows, columns=[*keys, "shape", "measure", "runs", "mean", "low", "high"])
+
+
+def matched(runs: pd.DataFrame) -> pd.DataFrame:
+    """The three shapes of about 5,400 parameters, each pair of them: columns first, second, mean, low, high, units."""
+    sums = runs[runs["task"] == "arithmetic"]
+    cells = {}
+    for width, layers, expansion in MATCHED:
+        same = (sums["width"] == width) & (sums["layers"] == layers) & (sums["expansion"] == expansion)
+        cells[f"width {width}, {layers} layer{'s' * (layers > 1)}, expansion {expansion}"] = estimates.share_right(
+            sums[same]
+        )
+    rows = []
+    for first, second in itertools.combinations(cells, 2):
+        found = estimates.difference(cells[first], cells[second])
+        row = {"first": first, "second": second, "mean": found.mean, "low": found.low, "high": found.high}
+        rows.append(row | {"units": found.units})
+    return pd.DataFrame(rows)
+
+
+def fits(runs: pd.DataFrame) -> pd.Series:
+    """By how much the BIC of a binomial logistic fit on log parameters improves with log width, and with the layers.
+
+    The fit is over the runs on the sums of at least 1,000 parameters; an index "width" and "layers".
+    """
+    sums = runs[(runs["task"] == "arithmetic") & (runs["parameters"] >= 1_000)]
+    if sums["layers"].nunique() < 2 or sums["expansion"].nunique() < 2:
+        return pd.Series({"width": np.nan, "layers": np.nan})
+    right = sums["held_out_correct"].to_numpy()
+    outcome = np.column_stack([right, sums["held_out_asked"] - right])
+    columns = {"parameters": np.log(sums["parameters"]), "width": np.log(sums["width"]), "layers": sums["layers"]}
+
+    def bic(*names: str) -> float:
+        design = sm.add_constant(np.column_stack([np.asarray(columns[name], float) for name in names]))
+        fit = sm.GLM(outcome, design, family=sm.families.Binomial()).fit()
+        return float(design.shape[1] * np.log(len(sums)) - 2 * fit.llf)
+
+    base = bic("parameters")
+    return pd.Series({name: base - bic("parameters", name) for name in ("width", "layers")})
+
+
+def verdict(pairs: pd.DataFrame, gains: pd.Series) -> str:
+    """The registered word on whether the number of parameters is what counts."""
+    if pairs["units"].min() == 0 or gains.isna().any():
+        return "missing"
+    if (pairs["low"] > 0.15).any() or (pairs["high"] < -0.15).any() or (gains > 10).any():
+        return "not parameters alone"
+    near = (pairs["mean"].abs() < 0.15).all() and (pairs["low"] > -0.3).all() and (pairs["high"] < 0.3).all()
+    return "parameters" if near else "unresolved"
+
+
+def does_both(table: pd.DataFrame) -> list[int]:
+    """The widths of one layer with lower bounds over 0.5 on the sums alone and over 0.95 on the facts alone."""
+    plain = table[(table["shape"] == "width")].set_index(["task", "measure", "width"])["low"]
+    return [
+        int(width)
+        for width in sorted(table["width"].unique())
+        if plain.get(("arithmetic", "held-out sums", width), 0) > 0.5
+        and plain.get(("facts", "capitals", width), 0) > 0.95
+    ]

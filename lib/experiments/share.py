@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
+from lib import estimates
 from lib import sweep as sweeps
 from lib.experiments.pairs import PAIRS
 from lib.run import Run
@@ -38,3 +39,29 @@ def sweep(
                 cells.setdefault(sweeps.registered(width, seed, iterations, "lines", held_out=pairs), (look, hides))
     looks, hidings = zip(*cells.values(), strict=True) if cells else ((), ())
     return sweeps.table(cells, look=looks, hides=hidings)
+
+
+def frontier(runs: pd.DataFrame) -> pd.DataFrame:
+    """The mean share right by what is hidden and size (`estimates.table`), and what n14 leads n56 by.
+
+    Columns: hides, width, runs, mean, low, high, all, lead, lead_low, lead_high.
+    """
+    rows = []
+    for _, cell in runs.groupby("hides", sort=False):
+        found = estimates.table(cell, ["hides", "width"])
+        share = {width: estimates.share_right(cell[cell["width"] == width]) for width in (14, 56)}
+        lead = estimates.difference(share[14], share[56])
+        rows.append(found.assign(lead=lead.mean, lead_low=lead.low, lead_high=lead.high))
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+
+
+def verdict(table: pd.DataFrame) -> str:
+    """The registered word on whether smaller is better whatever share is hidden."""
+    if table.empty:
+        return "missing"
+    leads = table[table["hides"].str.isdecimal()].drop_duplicates("hides")
+    if leads["hides"].nunique() < 6 or leads["lead_low"].isna().any():
+        return "missing"
+    if (leads["lead_low"] > 0).sum() >= 4:
+        return "too big to think"
+    return "not" if (leads["lead_high"] < 0.1).sum() >= 3 else "unresolved"

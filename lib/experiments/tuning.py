@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
+from lib import estimates
 from lib import sweep as sweeps
 from lib.experiments.pairs import PAIRS
 from lib.run import Run
@@ -12,6 +13,7 @@ from lib.run import Run
 TASKS = ("arithmetic",)
 SEEDS = False
 CELLS = ["look", "part", "width"]
+STAGED = "part"
 FACTORS = {"part": ["rate", "decay", "batch"]}
 LOOKS = (8, 20)  # registered seeds a cell
 RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
@@ -42,3 +44,66 @@ def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: in
                 run = sweeps.registered(width, seed, iterations, "lines", held_out=f"{chooses} {tests}", **recipe)
                 cells.setdefault(run, {"look": look, "part": kind, "chooses": chooses, "tests": tests})
     return sweeps.table(cells, **pd.DataFrame(list(cells.values()), columns=["look", "part", "chooses", "tests"]))
+
+
+def shares(items: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """The share right of the pair that chooses and of the pair that tests: a row a run and evaluation.
+
+    Columns: run, part, width, seed, learning_rate, weight_decay, batch, iteration, chooses, tests.
+
+    Parameters
+    ----------
+    items : `Store.items` of the held-out expressions of `runs`.
+    """
+    about = ["run", "part", "width", "seed", "learning_rate", "weight_decay", "batch"]
+    pair = [f"{min(a, b):.0f},{max(a, b):.0f}" for a, b in zip(items["left"], items["right"], strict=True)]
+    found = items[["run", "iteration", "greedy"]].assign(pair=pair).merge(runs[["run", "chooses", "tests"]], on="run")
+    found["role"] = np.where(found["pair"] == found["chooses"], "chooses", "tests")
+    wide = found.groupby(["run", "iteration", "role"])["greedy"].mean().unstack().reset_index()
+    return wide.merge(runs[about], on="run")
+
+
+def chosen(table: pd.DataFrame, parts: tuple[str, ...] = ("rate",)) -> pd.DataFrame:
+    """What each size's first pairs choose, and what its second pairs then are: a row a width.
+
+    Columns: width, seeds, learning_rate, weight_decay, batch, iteration, chooses, tests, low, high; samples, the tests
+    of the resampled seeds, each of which chooses anew.
+    """
+    rows, rng = [], np.random.RandomState(0)
+    recipe = ["learning_rate", "weight_decay", "batch"]
+    usable = table[table["part"].isin(parts)].fillna({"batch": 0})
+    for width, cell in usable.groupby("width"):
+        wide = cell.pivot(index="seed", columns=[*recipe, "iteration"], values=["chooses", "tests"]).dropna(axis=1)
+        first, second = (wide[name].to_numpy() for name in ("chooses", "tests"))
+        options = wide["chooses"].columns
+        drawn = [np.arange(len(wide)), *rng.randint(len(wide), size=(estimates.RESAMPLES, len(wide)))]
+        best = [int(first[some].mean(0).argmax()) for some in drawn]
+        samples = np.array([second[some, at].mean() for some, at in zip(drawn, best, strict=True)])
+        at, found = options[best[0]], estimates.interval(samples)
+        row = {"width": int(width), "seeds": len(wide), **dict(zip([*recipe, "iteration"], at, strict=True))}
+        row |= {"chooses": first[:, best[0]].mean(), "tests": found.mean, "low": found.low, "high": found.high}
+        rows.append(row | {"samples": samples})
+    columns = ["width", "seeds", *recipe, "iteration", "chooses", "tests", "low", "high", "samples"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def verdict(table: pd.DataFrame) -> tuple[estimates.Estimate, str]:
+    """n14 less the better of the larger sizes on the second pairs, each at what it chose, and the registered word."""
+    samples = table.set_index("width")["samples"]
+    if 14 not in samples or len(samples) < 3:
+        return estimates.Estimate(np.nan, np.nan, np.nan, 0), "missing"
+    larger = np.max([samples[width] for width in samples.index if width > 14], axis=0)
+    lead = estimates.interval(samples[14] - larger)
+    word = estimates.judge(lead, {"a size effect survives": 0.5}, {"overtraining": 0.15})
+    return lead, "between" if word == "unresolved" else word
+
+
+def by_rate(table: pd.DataFrame) -> pd.DataFrame:
+    """Over time, for each size and rate without decay: the mean share right of both pairs, a row an evaluation.
+
+    Columns: width, rate (in words), iteration, share, seeds.
+    """
+    rates = table[table["part"] == "rate"]
+    both = rates.assign(share=(rates["chooses"] + rates["tests"]) / 2, rate=rates["learning_rate"].map("{:g}".format))
+    keys = ["width", "learning_rate", "rate", "iteration"]
+    return both.groupby(keys, as_index=False).agg(share=("share", "mean"), seeds=("seed", "nunique"))

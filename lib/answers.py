@@ -1,0 +1,157 @@
+"""What the experiments of the second protocol answer: one row each, and what becomes of the paper's sentence."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from lib import words
+from lib.chapter import Chapter, begin
+from lib.experiments import causes, controls, order, pairs, rate, scan, share, tuning
+
+WINDOWS = {"lines": "aligned", "anywhere": "published stream", "pairs": "no order"}
+
+
+def read(store: str | None) -> dict[str, Chapter]:
+    """The runs of every experiment, as far as they may be judged; nothing is trained."""
+    return {name: begin(name, {"store": store}) for name in causes.EXPERIMENTS}
+
+
+def said(low: float, high: float, value: float, scale: float = 100, unit: str = " points") -> str:
+    """A value with its interval, such as "+31 points (12 to 48)"."""
+    return f"{scale * value:+.0f}{unit} ({scale * low:+.0f} to {scale * high:+.0f})" if low == low else "–"
+
+
+def _pairs(here: Chapter) -> list[tuple[str, str, str]]:
+    found = pairs.judged(pairs.by_pair(here.runs)) if len(here.runs) else pd.DataFrame(columns=["width"])
+    rows = []
+    for r in found[found["width"] == 14].itertuples():
+        effect = f"n14 fills {100 * r.mean:.0f} % of holes ({words.span(r.low, r.high)}), over {r.pairs} pairs"
+        rows.append((f"another pair, {WINDOWS[r.windows]}", effect, r.verdict))
+    return rows or [("another pair", "–", "missing")]
+
+
+def _rate(here: Chapter) -> list[tuple[str, str, str]]:
+    answered = here.runs[here.runs["part"] == "answers"]
+    found = rate.accounts(answered, here.curves(answered)) if len(answered) else pd.DataFrame()
+    rows = [("capacity or rate", "–", "missing")]
+    if len(found):
+        at = found.set_index("quantity")
+        effect = "; ".join(
+            f"{name} {at.loc[name, 'ratio']:.2g} ({at.loc[name, 'ratio_low']:.2g} to {at.loc[name, 'ratio_high']:.2g})"
+            for name in rate.ACCOUNTS
+        )
+        rows = [("capacity or rate", f"in units of the size where success halves: {effect}", rate.verdict(found))]
+    moved = rate.intervention(here.runs) if len(here.runs) else pd.DataFrame(columns=["mlp_rate", "low", "high"])
+    effects = [
+        f"x {r.mlp_rate:g}: {r.ratio:.2g} ({r.low:.2g} to {r.high:.2g})" for r in moved.itertuples() if r.mlp_rate != 1
+    ]
+    slowed = f"the size where success halves changes by a factor of, {'; '.join(effects)}" if effects else "–"
+    return [*rows, ("the MLP's learning rate alone", slowed, rate.moved(moved))]
+
+
+def _tuning(here: Chapter) -> list[tuple[str, str, str]]:
+    part = here.runs[here.runs["part"] == "rate"]
+    if part.empty:
+        return [("rate and time chosen for each size", "–", "missing")]
+    table = tuning.chosen(tuning.shares(here.items(part, groups=["held out"]), part))
+    lead, word = tuning.verdict(table)
+    each = ", ".join(f"{words.size_name(r.width)} {100 * r.tests:.0f} %" for r in table.itertuples())
+    return [
+        ("rate and time chosen for each size", f"{each}; n14 leads by {said(lead.low, lead.high, lead.mean)}", word)
+    ]
+
+
+def _order(here: Chapter) -> list[tuple[str, str, str]]:
+    found = order.judged(here.runs) if len(here.runs) else pd.DataFrame(columns=["width"])
+    rows = []
+    for r in found[found["width"] > 14].itertuples():
+        effect = f"without order {said(r.low, r.high, r.difference)} of {100 * r.with_order:.0f} %"
+        rows.append((f"the order of the lines, {words.size_name(r.width)}", effect, r.verdict))
+    return rows or [("the order of the lines", "–", "missing")]
+
+
+def _share(here: Chapter) -> list[tuple[str, str, str]]:
+    table = share.frontier(here.runs) if len(here.runs) else pd.DataFrame()
+    effect = "–"
+    if len(table):
+        leads = table[table["hides"].str.isdecimal()].drop_duplicates("hides")
+        effect = "n14 less n56: " + ", ".join(f"{r.hides} hidden {100 * r.lead:+.0f}" for r in leads.itertuples())
+    return [("more than one pair hidden", effect, share.verdict(table))]
+
+
+def _scan(here: Chapter) -> list[tuple[str, str, str]]:
+    if here.runs.empty:
+        return [("parameters, width or depth", "–", "missing")]
+    three, gains = scan.matched(here.runs), scan.fits(here.runs)
+    largest = three.loc[three["mean"].abs().idxmax()] if three["units"].min() else None
+    effect = (
+        "–"
+        if largest is None
+        else f"{largest['first']} less {largest['second']}: {said(largest['low'], largest['high'], largest['mean'])}"
+    )
+    both = scan.does_both(scan.spectrum(here.runs))
+    learnt = {"arithmetic", "facts"} <= set(here.runs["task"])
+    found = f"{words.listing(map(words.size_name, both))} do" if both else "none is shown to"
+    rows = [("parameters, width or depth", effect, scan.verdict(three, gains))]
+    return [
+        *rows,
+        (
+            "a size that does both tasks",
+            found if learnt else "–",
+            ("yes" if both else "none shown") if learnt else "missing",
+        ),
+    ]
+
+
+def _controls(here: Chapter) -> list[tuple[str, str, str]]:
+    found = controls.judged(here.runs) if len(here.runs) else pd.DataFrame()
+    rows = []
+    for r in found.itertuples():
+        effect = f"with facts {said(r.low, r.high, r.difference)} of {100 * r.alone:.0f} % alone"
+        rows.append((f"joint training, {words.size_name(r.width)}", effect, r.verdict))
+    return rows or [("joint training", "–", "missing")]
+
+
+ROWS = {
+    "pairs": _pairs, "rate": _rate, "tuning": _tuning, "order": _order, "share": _share, "scan": _scan,
+    "controls": _controls,
+}  # fmt: skip
+
+
+def table(chapters: Mapping[str, Chapter]) -> pd.DataFrame:
+    """Every suspected cause: columns experiment, cause, effect (in words, with its interval), verdict."""
+    rows = [(name, *row) for name, make in ROWS.items() for row in make(chapters[name])]
+    return pd.DataFrame(rows, columns=["experiment", "cause", "effect", "verdict"])
+
+
+def is_it_capacity(found: pd.DataFrame) -> str:
+    """The answer that the verdicts give, in two or three sentences."""
+    word = found.set_index("cause")["verdict"]
+    account = word.get("capacity or rate", "missing")
+    parts = {
+        "capacity": "Yes, by the registered rule: sizes stop filling the hole where they become able to store the "
+        "table.",
+        "rate": "No, by the registered rule: sizes stop filling the hole where they memorize faster than they "
+        "generalize, not where they become able to store the table.",
+        "neither": "By the registered rule neither the capacity to store the table nor the speed of storing it "
+        "predicts where sizes stop filling the hole.",
+        "missing": "It cannot be said yet: the runs that would tell capacity from rate are not complete.",
+    }
+    text = [parts[account]]
+    tuned = word.get("rate and time chosen for each size", "missing")
+    text += {
+        "overtraining": [
+            "With a learning rate and a time of its own a larger size fills the hole nearly as often as n14: the size "
+            "effect is one of the recipe."
+        ],
+        "a size effect survives": ["A learning rate and a time chosen for each size do not save the larger ones."],
+        "between": [
+            "A learning rate and a time chosen for each size help the larger ones, without closing the gap for certain."
+        ],
+    }.get(tuned, [])
+    orders = {verdict for cause, verdict in word.items() if str(cause).startswith("the order of the lines,")}
+    if orders == {"order does not explain it"}:
+        text.append("The order of the lines, which larger models learn by heart, is not why they fail.")
+    elif "order explains it" in orders:
+        text.append("The order of the lines, a second task hidden in the stream, explains part of it.")
+    return " ".join(text)

@@ -1,0 +1,172 @@
+"""Charts of the second protocol: estimates with their intervals, along an axis or in rows, and the map of all pairs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from lib.charts.style import GAPS, HELD_OUT, PLAIN, Groups, data, tips
+
+SHARE = "held-out sums right at the end (%)"
+
+
+def _marks(groups: Groups) -> dict[str, Any]:
+    """Colour and shape of the groups, under one legend."""
+    legend: dict[str, Any] = {"sort": groups.names, "title": groups.title}
+    return {
+        "color": alt.Color(f"{groups.field}:N", **legend, scale=groups.scale("colour")),
+        "shape": alt.Shape(f"{groups.field}:N", **legend, scale=groups.scale("shape")),
+    }
+
+
+def _thresholds(axis: str, marks: Mapping[str, float], scale: alt.Scale) -> list[alt.Chart]:
+    """Dashed rules at values of an axis, "x" or "y", with words beside them."""
+    if not marks:
+        return []
+    base = alt.Chart(data(pd.DataFrame({"words": list(marks), "at": list(marks.values())})))
+    channel: Any = alt.X("at:Q", scale=scale) if axis == "x" else alt.Y("at:Q", scale=scale)
+    rule = base.mark_rule(strokeDash=[4, 3], strokeWidth=1.2, clip=True).encode(**{axis: channel})
+    place = {"y": alt.value(-5)} if axis == "x" else {"x": alt.value(4)}
+    text = base.mark_text(align="left" if axis == "y" else "center", baseline="bottom", fontSize=10)
+    return [rule, text.encode(**{axis: channel}, **place, text="words:N")]
+
+
+def rows(
+    table: pd.DataFrame, row: str, by: str = "width", title: str = SHARE, domain: tuple[float, float] = (0, 1),
+    thresholds: Mapping[str, float] | None = None,
+) -> alt.TopLevelMixin:  # fmt: skip
+    """A row a value of `row`, and in it a point and an interval a group.
+
+    Parameters
+    ----------
+    table : one row a row and group: `row` (words), `by`, `mean`, `low`, `high` (shares) and `runs`.
+    by : the column that tells the groups apart (see `style.Groups`).
+    thresholds : values to mark, by the words that stand over them.
+    """
+    groups, order = Groups.of(table, by), list(dict.fromkeys(table[row]))
+    scale = alt.Scale(domain=list(domain), nice=False)
+    axis = alt.Axis(format="%", tickCount=5)
+    base = alt.Chart(data(groups.named(table))).encode(
+        y=alt.Y(f"{row}:N", sort=order, title=None, axis=alt.Axis(domain=False, ticks=False, labelLimit=260)),
+        yOffset=alt.YOffset(f"{groups.field}:N", sort=groups.names),
+        color=_marks(groups)["color"],
+    )
+    about = tips(row, groups.tip) + tips("mean", "low", "high", number=".1%") + tips("runs")
+    bars = base.mark_rule(strokeWidth=2, clip=True).encode(
+        x=alt.X("low:Q", title=title, scale=scale, axis=axis), x2="high:Q", tooltip=about
+    )
+    points = base.mark_point(size=60, filled=True, opacity=1).encode(
+        x=alt.X("mean:Q", scale=scale), shape=_marks(groups)["shape"], tooltip=about
+    )
+    height = len(order) * max(24, 13 * len(groups.names) + 8)
+    return alt.layer(*_thresholds("x", thresholds or {}, scale), bars, points).properties(width=420, height=height)
+
+
+def spectrum(
+    table: pd.DataFrame, by: str, title: str = SHARE, x: str = "parameters", x_title: str = "parameters",
+    thresholds: Mapping[str, float] | None = None,
+) -> alt.TopLevelMixin:  # fmt: skip
+    """Means and intervals along a logarithmic axis, a line a group; a click on the legend keeps one.
+
+    Parameters
+    ----------
+    table : one row a group and place: `by`, `x`, `mean`, `low`, `high` (shares) and `runs`.
+    by : the column that tells the groups apart (see `style.Groups`).
+    thresholds : values of `x` to mark, by the words that stand over them.
+    """
+    groups = Groups.of(table, by)
+    kept = alt.selection_point(name="kept", fields=[groups.field], bind="legend")
+    strong, faint = (alt.when(kept).then(alt.value(on)).otherwise(alt.value(0.05)) for on in (1, 0.6))
+    scale = alt.Scale(type="log", domain=[0.9 * table[x].min(), 1.1 * table[x].max()], nice=False)
+    height = alt.Scale(domain=[0, 1])
+    axis = alt.Axis(format="~s", tickCount=6, grid=False)
+    base = alt.Chart(data(groups.named(table))).encode(
+        x=alt.X(f"{x}:Q", title=x_title, scale=scale, axis=axis), color=_marks(groups)["color"]
+    )
+    named = [name for name in ("width", "layers", "expansion") if name in table and name != by]
+    about = tips(groups.tip, *named) + tips(x, number=",") + tips("mean", "low", "high", number=".1%") + tips("runs")
+    line = base.mark_line(strokeWidth=1.6).encode(y=alt.Y("mean:Q", title=title, scale=height), opacity=strong)
+    bars = base.mark_rule(strokeWidth=1.4).encode(y="low:Q", y2="high:Q", opacity=faint)
+    points = base.mark_point(size=50, filled=True).encode(
+        y=alt.Y("mean:Q", axis=alt.Axis(format="%", tickCount=5)),
+        shape=_marks(groups)["shape"],
+        opacity=strong,
+        tooltip=about,
+    )
+    layers = [*_thresholds("x", thresholds or {}, scale), bars, line, points.add_params(kept)]
+    return alt.layer(*layers).properties(width=560, height=260)
+
+
+def times(table: pd.DataFrame, by: str) -> alt.TopLevelMixin:
+    """Medians of iterations and their quartiles along the number of parameters, both logarithmic, a line a group.
+
+    Parameters
+    ----------
+    table : one row a group and size: `by`, `width`, `parameters`, `mean` (the median), `low`, `high`, `runs`.
+    """
+    groups = Groups.of(table, by)
+    ends = [0.9 * table["parameters"].min(), 1.1 * table["parameters"].max()]
+    base = alt.Chart(data(groups.named(table))).encode(
+        x=alt.X(
+            "parameters:Q", scale=alt.Scale(type="log", domain=ends, nice=False), axis=alt.Axis(format="~s", grid=False)
+        ),
+        color=_marks(groups)["color"],
+    )
+    scale = alt.Scale(type="log")
+    about = (
+        tips(groups.tip, "width") + tips("mean=median", "low=quartile", "high=quartile", number=",.0f") + tips("runs")
+    )
+    y = alt.Y("mean:Q", title="iteration (median, quartiles)", scale=scale, axis=alt.Axis(format="~s"))
+    bars = base.mark_rule(strokeWidth=1.4).encode(y=alt.Y("low:Q", scale=scale), y2="high:Q")
+    points = base.mark_point(size=50, filled=True, opacity=1).encode(y=y, shape=_marks(groups)["shape"], tooltip=about)
+    return alt.layer(bars, base.mark_line(strokeWidth=1.6).encode(y=y), points).properties(width=560, height=240)
+
+
+def pair_map(table: pd.DataFrame, outlined: tuple[int, int] = (5, 7)) -> alt.TopLevelMixin:
+    """Every expression when it is the one that is hidden: a 10 x 10 table a size and operation, one pair outlined.
+
+    Parameters
+    ----------
+    table : one row a width and expression: `width`, `operation`, `left`, `right`, `prompt`, `runs`, `share`.
+    """
+    groups = Groups.of(table, "width")
+    base = alt.Chart().encode(
+        x=alt.X("right:O", title="right digit", axis=alt.Axis(**PLAIN), scale=GAPS),
+        y=alt.Y("left:O", title="left digit", axis=alt.Axis(**PLAIN), scale=GAPS),
+    )
+    about = tips("prompt=hidden", groups.tip, "runs") + tips("share=right in", number=".0%")
+    colour = alt.Color(
+        "share:Q", title="runs that have it right", scale=alt.Scale(domain=[0, 1]), legend=alt.Legend(format="%")
+    )
+    cells = base.mark_rect().encode(color=colour, tooltip=about)
+    here = [f"(datum.left == {a} && datum.right == {b})" for a, b in (outlined, outlined[::-1])]
+    ring = base.mark_rect(filled=False, stroke=HELD_OUT, strokeWidth=2).transform_filter(" || ".join(here))
+    panel = alt.layer(cells, ring, data=data(groups.named(table))).properties(width=170, height=170)
+    row = alt.Row("operation:N", title=None, sort=["+", "-"], header=alt.Header(labelAngle=0, labelFontSize=16))
+    return panel.facet(column=groups.across(), row=row, spacing=10)
+
+
+def over_time(table: pd.DataFrame, by: str, panel: str = "width") -> alt.TopLevelMixin:
+    """The mean share over iterations: a panel a size, a line a group.
+
+    Parameters
+    ----------
+    table : one row a panel, group and iteration: `panel`, `by`, `iteration`, `share`.
+    """
+    panels, groups = Groups.of(table, panel), Groups.of(table, by)
+    chart = alt.Chart(data(groups.named(panels.named(table)))).mark_line(strokeWidth=1.6)
+    kept = alt.selection_point(name="kept", fields=[groups.field], bind="legend")
+    legend: dict[str, Any] = {"sort": groups.names, "title": groups.title}
+    chart = chart.encode(
+        x=alt.X("iteration:Q", axis=alt.Axis(format="~s", tickCount=3, grid=False)),
+        y=alt.Y(
+            "share:Q", title=SHARE.replace(" at the end", ""), scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")
+        ),
+        color=alt.Color(f"{groups.field}:N", **legend, scale=groups.scale("colour")),
+        strokeDash=alt.StrokeDash(f"{groups.field}:N", **legend, scale=groups.scale("dash")),
+        opacity=alt.when(kept).then(alt.value(1)).otherwise(alt.value(0.06)),
+        column=panels.across(),
+        tooltip=tips(groups.tip, panels.tip) + tips("iteration", number=",") + tips("share", number=".0%"),
+    )
+    return chart.properties(width=580 // len(panels.names) - 12, height=200).add_params(kept)

@@ -1,0 +1,55 @@
+# %% [markdown]
+# # Joint training, controlled
+#
+# Training on sums and facts together changes four things at once: the window grows from 9 to 24 characters, the batch shrinks, the sums get fewer windows, and there are facts. The arms here add them one at a
+# time. Rule: {doc}`../book/causes`, experiment 10; where a size fails already with the joint window and no facts, nothing can be said about the facts.
+
+# %% tags=["parameters", "remove-input"]
+profile = "full"
+tasks = None
+widths = None
+seeds = None
+iterations = None
+device = "auto"
+store = None
+arm = None
+
+# %% tags=["remove-input"]
+from lib import chapter
+
+here = chapter.begin("controls", globals())
+
+# %% tags=["remove-input"]
+import pandas as pd
+
+from lib import charts, estimates, words
+from lib.experiments import controls
+
+NAMES = {
+    "alone": "sums alone, joint window and batch", "joint": "with facts, as published", "random": "with random names",
+    "equal": "with facts, sums as often as alone",
+}  # fmt: skip
+judged = controls.judged(here.runs) if len(here.runs) else pd.DataFrame()
+chapter.say(here.progress())
+
+
+# %% tags=["remove-input"]
+def answer():
+    each = [
+        f"**{words.size_name(r.width)}: {r.verdict}** (alone {100 * r.alone:.0f} %, with facts and equal exposures {100 * r.equal:.0f} %, difference {words.span(r.low, r.high, unit=' points')}; "
+        f"seen sums {100 * r.seen:.0f} %)."
+        for r in judged.itertuples()
+    ]
+    return " ".join(each)
+
+
+chapter.tell(judged, answer)
+
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Held-out sums right at the end, by arm and size.", "name": "fig-controls"}}
+def arms():
+    table = estimates.table(here.runs, ["arm", "width"]).drop(columns="all")
+    return charts.rows(table.assign(trained=table["arm"].map(NAMES)), "trained"), table
+
+
+chapter.figure("controls", here.runs, arms)

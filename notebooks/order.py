@@ -1,0 +1,75 @@
+# %% [markdown]
+# # The order of the lines
+#
+# The published text has one fixed order of lines, and a training window sees the end of one line and the beginning of the next. A model is rewarded for knowing which line follows which: a second, hidden
+# memory task, and larger models solve it. Is that why they fail? The same sizes are trained on three texts: as published; on one in which every line follows every line exactly once, so that windows
+# straddle and there is no order; and aligned, where no window sees two lines. Rule: {doc}`../book/causes`, experiment 6.
+
+# %% tags=["parameters", "remove-input"]
+profile = "full"
+tasks = None
+widths = None
+seeds = None
+iterations = None
+device = "auto"
+store = None
+windows = None
+
+# %% tags=["remove-input"]
+from lib import chapter
+
+here = chapter.begin("order", globals())
+
+# %% tags=["remove-input"]
+import pandas as pd
+
+from lib import charts, estimates, words
+from lib.answers import WINDOWS
+from lib.experiments import order
+
+judged = order.judged(here.runs) if len(here.runs) else pd.DataFrame()
+chapter.say(here.progress())
+
+
+# %% tags=["remove-input"]
+def answer():
+    each = [
+        f"**{words.size_name(r.width)}: {r.verdict}.** Without order {100 * r.without_order:.0f} % of the held-out sums are right, with it {100 * r.with_order:.0f} % (difference {100 * r.difference:+.0f} points, "
+        f"{words.span(r.low, r.high, unit='')}; upper bound without order {100 * r.high_without:.0f} %)."
+        for r in judged.itertuples()
+        if r.verdict
+    ]
+    return " ".join(each)
+
+
+chapter.tell(judged, answer)
+
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Held-out sums right at the last iteration, by text and size.", "name": "fig-order"}}
+def texts():
+    table = estimates.table(here.runs, ["windows", "width"]).drop(columns="all")
+    return charts.rows(table.assign(text=table["windows"].map(WINDOWS)), "text"), table
+
+
+chapter.figure("order", here.runs, texts)
+
+# %% [markdown]
+# For n14 the order costs steadiness, if it costs anything: the share of evaluations in the last third of training at which all held-out sums are right.
+
+
+# %% tags=["remove-input"]
+def steady():
+    table = order.steadiness(here.curves(here.runs))
+    rows = [
+        {
+            "size": words.size_name(r.width),
+            "text": WINDOWS[r.windows],
+            "runs": r.runs,
+            "evaluations with all right (%)": f"{100 * r.mean:.0f} ({words.span(r.low, r.high, unit='')})",
+        }
+        for r in table.sort_values(["width", "windows"]).itertuples()
+    ]
+    return pd.DataFrame(rows)
+
+
+chapter.table(here.runs, steady)

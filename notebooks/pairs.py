@@ -1,0 +1,85 @@
+# %% [markdown]
+# # Is it about (5,7)?
+#
+# The paper hides one pair of digits, 5 and 7. There are 55. Here each is hidden in turn and everything else stays as it is; training windows begin where lines begin
+# ("aligned"), so that there is no order of lines to be learnt. The rule was registered first: {doc}`../book/causes`, experiment 1. The unit is the pair.
+
+# %% tags=["parameters", "remove-input"]
+profile = "full"
+tasks = None
+widths = None
+seeds = None
+iterations = None
+device = "auto"
+store = None
+windows = None
+
+# %% tags=["remove-input"]
+from lib import chapter
+
+here = chapter.begin("pairs", globals())
+
+# %% tags=["remove-input"]
+from lib import charts, words
+from lib.answers import WINDOWS
+from lib.experiments import pairs
+
+units = pairs.by_pair(here.runs) if len(here.runs) else None
+chapter.say(here.progress())
+
+
+# %% tags=["remove-input"]
+def answer():
+    found = pairs.judged(units)
+    small = found[found["width"] == 14]
+    text = " ".join(
+        f"**{WINDOWS[r.windows].capitalize()}: {r.verdict}.** Over the {r.pairs} pairs of different digits n14 has {100 * r.mean:.0f} % of the hidden expressions right "
+        f"({words.span(r.low, r.high)})."
+        for r in small.itertuples()
+    )
+    others = [
+        f"{words.size_name(r.width)} {100 * r.mean:.0f} % ({words.span(r.low, r.high)}, {WINDOWS[r.windows]})"
+        for r in found[found["width"] != 14].itertuples()
+    ]
+    return text + (f" The other sizes: {words.listing(others)}." if others else "")
+
+
+chapter.tell(here.runs, answer)
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Every expression at the time when it is the hidden one, windows aligned. Outlined: the published pair.", "name": "fig-pair-map"}}
+aligned = here.runs[here.runs["windows"] == "lines"] if len(here.runs) else here.runs
+
+
+def pair_map():
+    table = pairs.expressions(here.last(aligned, ["held out"]))
+    return charts.pair_map(table), table
+
+
+chapter.figure("pair_map", aligned, pair_map)
+
+# %% [markdown]
+# The digits' distance is most of what tells the pairs apart:
+
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The same by the distance of the two digits (0: a double), mean over pairs.", "name": "fig-pair-distance"}}
+def distances():
+    table = pairs.kinds(units, "lines").rename(columns={"share": "mean", "pairs": "runs"})
+    table = table.assign(low=table["mean"], high=table["mean"], distance=table["distance"].map("distance {}".format))
+    return charts.rows(table, "distance"), table
+
+
+chapter.figure("pair_distance", aligned, distances)
+
+
+# %% tags=["remove-input"]
+def published():
+    own = units[(units["held_out"] == "5,7") & (units["width"] == 14)]
+    better = [
+        f"{WINDOWS[r.windows]}, {(units[(units['width'] == 14) & (units['windows'] == r.windows) & ~units['alike']]['share'] >= r.share).mean():.0%} of the pairs do as well or better "
+        f"than (5,7), which has {100 * r.share:.0f} %"
+        for r in own.itertuples()
+    ]
+    return f"For n14, {words.listing(better)}." if better else ""
+
+
+chapter.tell(here.runs, published)

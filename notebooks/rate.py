@@ -1,0 +1,123 @@
+# %% [markdown]
+# # Capacity, or rate?
+#
+# A large model may fail to fill the hole because it *can* store the table, or because it stores it *faster* than it finds the rule. To tell the two apart, every size is also
+# trained on a table without a rule: the same lines with their answers dealt out anew. How much of it a size can hold is its capacity for the table; how fast, its rate. Windows are aligned.
+# Rule: {doc}`../book/causes`, experiment 2.
+
+# %% tags=["parameters", "remove-input"]
+profile = "full"
+tasks = None
+widths = None
+seeds = None
+iterations = None
+device = "auto"
+store = None
+part = None
+
+# %% tags=["remove-input"]
+from lib import chapter
+
+here = chapter.begin("rate", globals())
+
+# %% tags=["remove-input"]
+import pandas as pd
+
+from lib import charts, estimates, words
+from lib.experiments import rate
+
+answered = here.runs[here.runs["part"] == "answers"] if len(here.runs) else here.runs
+curves = here.curves(answered)
+found = rate.accounts(answered, curves) if len(answered) else pd.DataFrame()
+chapter.say(here.progress())
+
+
+# %% tags=["remove-input"]
+def answer():
+    if found.empty:
+        return "There are too few sizes to compare."
+    at = found.set_index("quantity")
+    text = f"**{rate.verdict(found).capitalize()}.** Success halves at {at.loc['w50', 'mean']:,.0f} parameters ({at.loc['w50', 'low']:,.0f} to {at.loc['w50', 'high']:,.0f}). "
+    each = [
+        f"a size {said} from {at.loc[name, 'mean']:,.0f} on ({at.loc[name, 'low']:,.0f} to {at.loc[name, 'high']:,.0f}), {at.loc[name, 'ratio']:.2g} times that "
+        f"({at.loc[name, 'ratio_low']:.2g} to {at.loc[name, 'ratio_high']:.2g}), which is {'' if at.loc[name, 'accepted'] else 'not '}within a factor of {rate.NEAR}"
+        for name, said in rate.ACCOUNTS.items()
+    ]
+    return text + f"{words.listing(each)[0].upper()}{words.listing(each)[1:]}."
+
+
+chapter.tell(answered, answer)
+
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "At the last iteration, by size: held-out sums right after training on the true answers, and lines stored of the dealt ones.", "name": "fig-rate-shares"}}
+def shares():
+    keys = ["width", "parameters"]
+    true = estimates.table(answered[answered["answers"] == "true"], keys).assign(what="fills the hole (true answers)")
+    rows = []
+    for key, cell in answered[answered["answers"] == "dealt"].groupby(keys):
+        one = estimates.mean(cell["seen_accuracy"])
+        rows.append(dict(zip(keys, key, strict=True)) | {"runs": one.units, "mean": one.mean, "low": one.low, "high": one.high})
+    table = pd.concat([true, pd.DataFrame(rows).assign(what="stores the table (dealt answers)")]).drop(columns="all")
+    marks = {} if found.empty else {"half": found.set_index("quantity").loc["w50", "mean"]}
+    return charts.spectrum(table, "what", "share right at the end (%)", thresholds=marks), table
+
+
+chapter.figure("rate_shares", answered, shares)
+
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The median iteration at which a size first stores 95 % of the dealt lines, and first has 3 of 4 held-out sums right with the true ones. Sizes whose median run never does are left out.", "name": "fig-rate-times"}}
+when = rate.times(curves).groupby(["answers", "width", "parameters"], as_index=False)["iteration"]
+when = when.agg(
+    mean="median",
+    low=lambda x: x.quantile(0.25, "lower"),
+    high=lambda x: x.quantile(0.75, "higher"),
+    runs="size",
+)
+when = when[when["mean"] < float("inf")].assign(high=when["high"].clip(upper=here.settings.iterations))
+
+
+def times():
+    table = when.assign(
+        what=when["answers"].map({"true": "generalizes (true answers)", "dealt": "memorizes (dealt answers)"})
+    )
+    return charts.times(table, "what"), table
+
+
+chapter.figure("rate_times", answered if len(when) else when, times)
+
+# %% [markdown]
+# ## An intervention
+#
+# If rate is the cause, then slowing down what memorizes, at a fixed size, must let larger sizes fill the hole. The MLP's two matrices alone are given a tenth or a third of the
+# learning rate, or three times it.
+
+# %% tags=["remove-input"]
+moved = rate.intervention(here.runs) if len(here.runs) else pd.DataFrame()
+
+
+def slowed():
+    if moved.empty:
+        return "These runs are not complete."
+    each = [
+        f"times {r.mlp_rate:g}, success halves at {r.w50:,.0f} parameters, {r.ratio:.2g} times as many as untouched ({r.low:.2g} to {r.high:.2g})"
+        for r in moved.itertuples()
+        if r.mlp_rate != 1
+    ]
+    return f"**{rate.moved(moved).capitalize()}.** With the MLP's learning rate {words.listing(each)}."
+
+
+chapter.tell(here.runs, slowed)
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Held-out sums right at the end, by size, for each factor of the MLP's learning rate.", "name": "fig-mlp-rate"}}
+slow = here.runs[(here.runs["answers"] == "true") & here.runs["width"].isin(rate.MLP_WIDTHS)] if len(moved) else moved
+
+
+def factors():
+    table = estimates.table(slow, ["width", "parameters", "mlp_rate"]).drop(columns="all")
+    return charts.spectrum(
+        table.assign(mlp_rate=table["mlp_rate"].map("x {:g}".format)).rename(columns={"mlp_rate": "MLP's rate"}),
+        "MLP's rate",
+    ), table
+
+
+chapter.figure("mlp_rate", slow, factors)

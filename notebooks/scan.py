@@ -1,0 +1,93 @@
+# %% [markdown]
+# # The scan
+#
+# The paper speaks of "capacity" and moves the width, and with MLT everything at once. Here width, the expansion of the MLP and the number of layers are moved one at a time, from a few hundred parameters to
+# tens of thousands; the sums aligned, capitals and both together as published. Rule: {doc}`../book/causes`, experiment 3.
+
+# %% tags=["parameters", "remove-input"]
+profile = "full"
+tasks = None
+widths = None
+seeds = None
+iterations = None
+device = "auto"
+store = None
+layers = None
+expansion = None
+
+# %% tags=["remove-input"]
+from lib import chapter
+
+here = chapter.begin("scan", globals())
+
+# %% tags=["remove-input"]
+import pandas as pd
+
+from lib import charts, words
+from lib.experiments import scan
+
+table = scan.spectrum(here.runs)
+three, gains = (scan.matched(here.runs), scan.fits(here.runs)) if len(here.runs) else (pd.DataFrame(), None)
+chapter.say(here.progress())
+
+
+# %% tags=["remove-input"]
+def answer():
+    text = f"**{scan.verdict(three, gains).capitalize()}.** "
+    if three["units"].min():
+        each = [
+            f"{r.first} less {r.second} {100 * r.mean:+.0f} points ({words.span(r.low, r.high, unit='')})"
+            for r in three.itertuples()
+        ]
+        text += f"At about 5,400 parameters: {words.listing(each)}. "
+    if gains.notna().all():
+        text += f"Beside log parameters, log width improves the BIC by {gains['width']:.0f} and the number of layers by {gains['layers']:.0f}; more than 10 counts. "
+    both = scan.does_both(table)
+    if "facts" in set(here.runs["task"]):
+        text += f"Shown to do both tasks: {words.listing(map(words.size_name, both)) if both else 'no size'}."
+    return text
+
+
+chapter.tell(here.runs, answer)
+
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Sums alone: held-out sums right at the end against parameters, by what is moved.", "name": "fig-scan"}}
+def shapes():
+    sums = table[(table["task"] == "arithmetic") & (table["measure"] == "held-out sums")].copy()
+    plain = sums["shape"] == "width"
+    sums["line"] = [
+        f"layers, width {r.width}"
+        if r.shape == "layers"
+        else f"expansion, width {r.width}"
+        if r.shape == "expansion"
+        else "width"
+        for r in sums.itertuples()
+    ]
+    start = [
+        sums[plain & (sums["width"] == w)].assign(line=f"{what}, width {w}")
+        for what in ("expansion", "layers")
+        for w in scan.SHAPED
+    ]
+    sums = pd.concat([sums, *start]).sort_values(["line", "parameters"])
+    return charts.spectrum(sums, "line"), sums
+
+
+chapter.figure("scan", here.runs, shapes)
+
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "One layer, by width: what each task alone leaves at the end.", "name": "fig-spectrum"}}
+def spectrum():
+    plain = table[(table["shape"] == "width") & (table["task"] != "joint")]
+    return charts.spectrum(plain, "measure", "right at the end (%)", "width", "width"), plain
+
+
+chapter.figure("spectrum", here.runs, spectrum)
+
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The same trained on both tasks together.", "name": "fig-spectrum-joint"}}
+def together():
+    plain = table[(table["shape"] == "width") & (table["task"] == "joint")]
+    return charts.spectrum(plain, "measure", "right at the end (%)", "width", "width"), plain
+
+
+chapter.figure("spectrum_joint", here.runs[here.runs["task"] == "joint"], together)

@@ -1,0 +1,52 @@
+# %% [markdown]
+# # More holes, and the world outside
+#
+# One hidden pair of 55 is a small hole. Here 1 to 28 pairs are hidden, drawn anew for each seed. And because (5,7) lies inside the table, two tests go beyond it: no operand 9, or no result over 15, while every digit is still seen
+# somewhere. Windows are aligned. Rule: {doc}`../book/causes`, experiment 8.
+
+# %% tags=["parameters", "remove-input"]
+profile = "full"
+tasks = None
+widths = None
+seeds = None
+iterations = None
+device = "auto"
+store = None
+part = None
+hidden = None
+
+# %% tags=["remove-input"]
+from lib import chapter
+
+here = chapter.begin("share", globals())
+
+# %% tags=["remove-input"]
+import pandas as pd
+
+from lib import charts, words
+from lib.experiments import share
+
+table = share.frontier(here.runs) if len(here.runs) else pd.DataFrame()
+chapter.say(here.progress())
+
+
+# %% tags=["remove-input"]
+def answer():
+    leads = table[table["hides"].str.isdecimal()].drop_duplicates("hides")
+    each = [
+        f"with {r.hides} hidden by {100 * r.lead:+.0f} points ({words.span(r.lead_low, r.lead_high, unit='')})"
+        for r in leads.itertuples()
+    ]
+    return f"**{share.verdict(table).capitalize()}.** n14 leads n56 {words.listing(each)}." if each else ""
+
+
+chapter.tell(table, answer)
+
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The share of the hidden expressions that are right at the end, by what was hidden and size.", "name": "fig-share"}}
+def frontier():
+    said = table["hides"].map(lambda h: f"{h} of 55 pairs" if h.isdecimal() else h)
+    return charts.rows(table.assign(hidden=said), "hidden"), table
+
+
+chapter.figure("share", here.runs, frontier)

@@ -1,0 +1,91 @@
+# %% [markdown]
+# # A recipe of its own for each size
+#
+# The published learning rate and number of iterations are the same for n14 and n56. Perhaps they only suit n14. Here each size may choose: in every run two pairs are hidden, the first
+# chooses rate and evaluation, the second, which took no part, says how good the choice is. Windows are aligned. Rule: {doc}`../book/causes`, experiment 4.
+
+# %% tags=["parameters", "remove-input"]
+profile = "full"
+tasks = None
+widths = None
+seeds = None
+iterations = None
+device = "auto"
+store = None
+part = None
+
+# %% tags=["remove-input"]
+from lib import chapter
+
+here = chapter.begin("tuning", globals())
+
+# %% tags=["remove-input"]
+import pandas as pd
+
+from lib import charts, words
+from lib.experiments import tuning
+
+table = (
+    tuning.shares(here.items(here.runs, groups=["held out"]), here.runs)
+    if len(here.runs)
+    else pd.DataFrame({"part": []})
+)
+best = tuning.chosen(table) if (table["part"] == "rate").any() else pd.DataFrame()
+chapter.say(here.progress())
+
+
+# %% tags=["remove-input"]
+def answer():
+    lead, word = tuning.verdict(best)
+    each = [
+        f"{words.size_name(r.width)} chooses a rate of {r.learning_rate:g} and iteration {r.iteration:,.0f} and then has {100 * r.tests:.0f} % of the other pairs right ({words.span(r.low, r.high)})"
+        for r in best.itertuples()
+    ]
+    ahead = (
+        f" n14 leads the better of the larger sizes by {100 * lead.mean:.0f} points ({words.span(lead.low, lead.high, unit='')})."
+        if lead.units
+        else ""
+    )
+    return f"**{word.capitalize()}.** {words.listing(each)}.{ahead}"
+
+
+chapter.tell(best, answer)
+
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Held-out sums right over time, mean over runs and both pairs, by the peak learning rate.", "name": "fig-rates"}}
+def rates():
+    found = tuning.by_rate(table)
+    found = found[found["iteration"] % 500 == 0] if found["iteration"].max() > 10_000 else found
+    return charts.over_time(
+        found.drop(columns="learning_rate").rename(columns={"rate": "peak rate"}), "peak rate"
+    ), found
+
+
+chapter.figure("rates", here.runs if len(best) else best, rates)
+
+# %% [markdown]
+# With decay and a smaller batch to choose from as well:
+
+
+# %% tags=["remove-input"]
+def decays():
+    every = tuning.chosen(table, ("rate", "decay", "batch"))
+    rows = [
+        {
+            "size": words.size_name(r.width),
+            "rate": f"{r.learning_rate:g}",
+            "weight decay": f"{r.weight_decay:g}",
+            "batch": f"{r.batch:.0f}" if r.batch else "882",
+            "iteration": f"{r.iteration:,.0f}",
+        }
+        | {
+            "the pair that chose (%)": f"{100 * r.chooses:.0f}",
+            "the other pair (%)": f"{100 * r.tests:.0f} ({words.span(r.low, r.high, unit='')})",
+            "seeds": r.seeds,
+        }
+        for r in every.itertuples()
+    ]
+    return pd.DataFrame(rows)
+
+
+chapter.table(here.runs[here.runs["part"] != "rate"] if len(here.runs) else here.runs, decays)
