@@ -16,7 +16,7 @@ from lib.experiments import causes
 from lib.settings import Settings, settle
 from lib.store import Store
 
-NONE = "No run is in the store yet."
+NONE = "There is no run to show here yet."
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ def caption(runs: pd.DataFrame) -> str:
     """
     runs = runs.drop_duplicates("run")
     if runs.empty:
-        return "No run is in the store yet."
+        return "There is no run to show here yet."
     keys = [what for what in ("task", "width", "variant") if what in runs]
     factors = [_count(n, what) for what in keys if (n := runs[what].nunique()) > 1]
     seeds = runs.groupby(keys, dropna=False)["seed"].nunique()

@@ -10,12 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+import torch
+from scipy.stats import mannwhitneyu
 from statsmodels.stats.proportion import proportion_confint
 
 from lib import answers, claims, estimates, experiments, stats, tasks
 from lib import sweep as sweeps
 from lib.errors import UserError
-from lib.experiments import causes, controls, order, pairs, rate, scan, share, tuning
+from lib.experiments import causes, controls, geometry, order, pairs, rate, scan, share, tuning
+from lib.model import initialize, unpack
 from lib.run import Run
 
 # The registration
@@ -350,3 +353,49 @@ def test_the_answer_follows_the_verdicts():
     said = answers.is_it_capacity(table)
     assert said.startswith("Yes") and "is not why they fail" in said
     assert "cannot be said yet" in answers.is_it_capacity(table.iloc[:0])
+
+
+# What the weights say
+
+
+def test_a_number_line_has_all_parallelograms():
+    random = np.random.RandomState(0)
+    direction, start = random.randn(2, 14)
+    exact = start + np.arange(10)[:, None] * direction
+    assert geometry.index(exact) == 1 and geometry.line(exact) == pytest.approx(1)
+    assert geometry.index(random.randn(10, 14)) < 0.02
+    circle = np.stack([np.cos(np.arange(10) * 0.6), np.sin(np.arange(10) * 0.6)], axis=1)
+    assert geometry.index(circle) < 0.2 and geometry.line(circle) < 0.8
+    same, other = geometry._quadruples()
+    assert len(same) + len(other) == 630 and len(same) == 50  # 10 * 9 * 8 * 7 / 8, and those of equal sums, by hand
+    assert [0, 3, 1, 2] in same.tolist() and [0, 9, 4, 5] in same.tolist() and [0, 1, 2, 3] in other.tolist()
+
+
+def test_embeddings_are_replaced_by_their_neighbours():
+    run = Run("arithmetic", 6, 0, iterations=10)
+    flat = initialize(run.architecture, [0])[0]
+    tokens, changed = (unpack(run.architecture, x[None])["tokens"][0] for x in (flat, geometry.replaced(run, flat)))
+    at = {c: i for i, c in enumerate(run.corpus.vocabulary)}
+    assert torch.equal(changed[at["5"]], (tokens[at["4"]] + tokens[at["6"]]) / 2)
+    assert torch.equal(changed[at["7"]], (tokens[at["6"]] + tokens[at["8"]]) / 2)
+    assert (flat != geometry.replaced(run, flat)).sum() == 12
+
+
+def test_the_area_under_the_curve_is_that_of_mann_and_whitney():
+    random = np.random.RandomState(1)
+    scores, success = random.randint(5, size=40), random.rand(40) < 0.4
+    u = mannwhitneyu(scores[success], scores[~success]).statistic
+    assert geometry.auc(scores, success) == pytest.approx(u / (success.sum() * (~success).sum()))
+
+
+def test_geometry():
+    rows = [
+        {"run": f"{w}-{s}", "width": w, "seed": s, "iteration": at, "index": at / 10 + s / 100, "line": 1.0}
+        | {"right": 4 if (s + at) % 2 else 0, "right_replaced": 4}
+        for w in (14, 28) for s in range(12) for at in (1, 8)
+    ]  # fmt: skip
+    table = pd.DataFrame(rows)
+    assert geometry.gained(table, 28).mean == 2 and geometry.verdict(table) == "not shown"
+    high = table.assign(index=table["right"] + table["seed"] / 100, right_replaced=8)
+    assert geometry.verdict(high) == "geometry mediates"
+    assert geometry.verdict(table.iloc[:0]) == "missing"

@@ -80,7 +80,7 @@ def runs(*rows: tuple, task: str = "arithmetic") -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("table", "sentence"),
     [
-        (runs(), "No run is in the store yet."),
+        (runs(), "There is no run to show here yet."),
         (runs(("a", 14, 0, "cpu")), "1 run (1 seed), trained on CPU."),
         (runs(("a", 14, 0, "cpu"), ("a", 14, 0, "cpu")), "1 run (1 seed), trained on CPU."),
         (

@@ -147,19 +147,20 @@ def pair_map(table: pd.DataFrame, outlined: tuple[int, int] = (5, 7)) -> alt.Top
     return panel.facet(column=groups.across(), row=row, spacing=10)
 
 
-def over_time(table: pd.DataFrame, by: str, panel: str = "width") -> alt.TopLevelMixin:
-    """The mean share over iterations: a panel a size, a line a group.
+def over_time(table: pd.DataFrame, by: str, panel: str = "width", logarithmic: bool = False) -> alt.TopLevelMixin:
+    """The mean share over iterations, linear or `logarithmic`: a panel a size, a line a group.
 
     Parameters
     ----------
     table : one row a panel, group and iteration: `panel`, `by`, `iteration`, `share`.
     """
+    scale = alt.Scale(type="log" if logarithmic else "linear", nice=False)
     panels, groups = Groups.of(table, panel), Groups.of(table, by)
     chart = alt.Chart(data(groups.named(panels.named(table)))).mark_line(strokeWidth=1.6)
     kept = alt.selection_point(name="kept", fields=[groups.field], bind="legend")
     legend: dict[str, Any] = {"sort": groups.names, "title": groups.title}
     chart = chart.encode(
-        x=alt.X("iteration:Q", axis=alt.Axis(format="~s", tickCount=3, grid=False)),
+        x=alt.X("iteration:Q", scale=scale, axis=alt.Axis(format="~s", tickCount=3, grid=False)),
         y=alt.Y(
             "share:Q", title=SHARE.replace(" at the end", ""), scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")
         ),
