@@ -5,10 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from lib import stats
+from lib import stats, verdicts
 from lib.experiments.replication import GOALS, VARIANTS
 from lib.measures import succeeded
 from lib.paper import LARGE, SIZES, published
+from lib.verdicts import Verdict
 from lib.words import VARIANTS as SETS
 from lib.words import size_name
 
@@ -17,7 +18,7 @@ REGISTERED = pd.Timestamp("2026-11-23T07:15:46Z")  # and its time
 WHY = "53eee6f"  # the commit that registered the second protocol (book/causes.md)
 WHY_REGISTERED = pd.Timestamp("2026-11-24T20:38:10Z")
 TASKS = tuple(GOALS[0])  # in the registered order
-# claim, task, the rule that judges it (stats.CLAIMS), and the sizes that it speaks of
+# claim, task, the rule that judges it (verdicts.CLAIMS), and the sizes that it speaks of
 CELLS = (
     ("C1", "arithmetic", "extrapolates", (14,)),
     ("C2", "facts", "cannot recall", (14,)),
@@ -123,18 +124,18 @@ def _cell(runs: pd.DataFrame, task: str, width: int) -> pd.DataFrame:
     return runs[(runs["task"] == task) & (runs["width"] == width)]
 
 
-def _judged(runs: pd.DataFrame, task: str, rule: str, width: int) -> stats.Verdict:
+def _judged(runs: pd.DataFrame, task: str, rule: str, width: int) -> Verdict:
     cell = _cell(runs, task, width)
     if rule in ("recalls", "cannot recall"):
-        return stats.judge_mean(rule, cell["facts_accuracy"].dropna())
+        return verdicts.judge_mean(rule, cell["facts_accuracy"].dropna())
     success = succeeded(cell)
-    verdict = stats.judge_share(rule, int(success.sum()), len(success))
+    verdict = verdicts.judge_share(rule, int(success.sum()), len(success))
     if task != "joint":
         return verdict
     single = succeeded(_cell(runs, "arithmetic", width))
     alone = stats.clopper_pearson(int(single.sum()), len(single)) if len(single) else None
     seen = stats.bootstrap(cell["seen_accuracy"].dropna()) if len(cell) else None
-    return stats.joint(verdict, alone, seen)
+    return verdicts.joint(verdict, alone, seen)
 
 
 def judge(runs: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
@@ -148,8 +149,8 @@ def judge(runs: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    Columns: claim, variant, task, rule, width, size, paper, here, and those of `stats.Verdict`. C1 to C6 under "wd" are
-    what C7 is about.
+    Columns: claim, variant, task, rule, width, size, paper, here, and those of `Verdict`. C1 to C6 under "wd" are what
+    C7 is about.
     """
     rows = []
     for variant in VARIANTS:
@@ -174,7 +175,7 @@ def trade_offs(runs: pd.DataFrame) -> pd.DataFrame:
 
     A difference of shares of runs (sums: n14 less the other, Newcombe, Fisher's exact test) or of mean recall (facts:
     the other less n14, bootstrap, permutation test). Columns: variant, task, width, size, p, adjusted, and those of
-    `stats.Verdict`.
+    `Verdict`.
     """
     rows: list[dict[str, Any]] = []
     for variant in VARIANTS:
@@ -197,7 +198,7 @@ def trade_offs(runs: pd.DataFrame) -> pd.DataFrame:
     kept = ["variant", "task", "width", "size", "p", "adjusted"]
     table = pd.DataFrame(rows, columns=[*kept[:-1], "runs", "difference", "interval", "method"])
     table["adjusted"] = stats.holm(table["p"])
-    judged = [stats.trade_off(r.difference, r.interval, r.adjusted, r.runs, r.method) for r in table.itertuples()]
+    judged = [verdicts.trade_off(r.difference, r.interval, r.adjusted, r.runs, r.method) for r in table.itertuples()]
     return pd.concat([table[kept], pd.DataFrame(map(asdict, judged), index=table.index)], axis=1)
 
 

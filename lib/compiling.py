@@ -47,9 +47,7 @@ def library(source: Path, sizes: Mapping[str, int], right: Callable[[ctypes.CDLL
     if name is None:
         return None
     try:
-        command = [name, *FLAGS, *(f"-D{k}={v}" for k, v in sizes.items()), str(source)]
-        parts = [*command, source.read_text(), _version(name), _processor()]
-        key, folder = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20], _folder()
+        command, key, folder = *_command(name, source, sizes), _folder()
         found = next(filter(None, (_load(path, right) for path in folder.glob(f"{key}.*.so"))), None)
         found = found or _load(_build(command, folder, key), right)
         reason = "what was built does not answer rightly"
@@ -60,6 +58,22 @@ def library(source: Path, sizes: Mapping[str, int], right: Callable[[ctypes.CDLL
     if found is None:
         warnings.warn(f"The compiled form cannot be had ({reason}), {SLOWER}", stacklevel=3)
     return found
+
+
+def kept(source: Path, sizes: Mapping[str, int]) -> bool:
+    """Whether there is nothing to wait for: a library is in the cache, or none can be built."""
+    name = compiler()
+    try:
+        return name is None or any(_folder().glob(f"{_command(name, source, sizes)[1]}.*.so"))
+    except OSError:
+        return True
+
+
+def _command(name: str, source: Path, sizes: Mapping[str, int]) -> tuple[list[str], str]:
+    """What compiles a library, but for where to, and the key of all that it depends on."""
+    command = [name, *FLAGS, *(f"-D{k}={v}" for k, v in sizes.items()), str(source)]
+    parts = [*command, source.read_text(), _version(name), _processor()]
+    return command, hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
 
 
 def _version(name: str) -> str:

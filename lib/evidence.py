@@ -28,6 +28,7 @@ from lib.run import Run
 SCORES = ("greedy", "sampled", "likelihood")
 FACTORS = [field.name for field in fields(Run)]
 OUTCOMES = ["loss", "seen_accuracy", "held_out_correct", "facts_accuracy"]
+TRAINED = ["device", "processor", "engine", "torch", "seconds", "finished"]  # where, with what and when
 SCHEMA = pa.schema(
     {"iteration": pa.int64(), "loss": pa.float64(), "greedy": pa.list_(pa.bool_())}
     | dict.fromkeys(("sampled", "likelihood"), pa.list_(pa.float32()))
@@ -189,7 +190,13 @@ def _prompt_table(task: str, held_out: str, answer_order: int | None, facts: str
     for p in tasks.make(task, tasks.pairs(held_out), answer_order=answer_order, facts=facts).prompts:
         parts = (None, None, None) if p.group == "fact" else (int(p.name[0]), int(p.name[2]), p.name[1])
         rows.append((p.name, p.group, p.answer, *parts))
-    return pd.DataFrame(rows, columns=["prompt", "group", "answer", "left", "right", "operation"])
+    return compact(pd.DataFrame(rows, columns=["prompt", "group", "answer", "left", "right", "operation"]))
+
+
+def compact(table: pd.DataFrame) -> pd.DataFrame:
+    """The same table with whole numbers in four bytes and texts as categories, which sort and group as the texts do."""
+    kinds = {"str": "category", "int64": "int32", "Int64": "Int32"}
+    return table.astype({name: kinds.get(str(kind), kind) for name, kind in table.dtypes.items()})
 
 
 @cache

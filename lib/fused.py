@@ -25,10 +25,18 @@ def fits(architecture: Architecture, dropout: float) -> bool:
 
 @functools.cache
 def _library(architecture: Architecture) -> Any:  # a ctypes.CDLL, or None where none can be had (see `fits`)
+    return compiling.library(SOURCE, _sizes(architecture), lambda library: _answers(library, architecture))
+
+
+def kept(architecture: Architecture) -> bool:
+    """Whether the fused form of this architecture need not be compiled first (`compiling.kept`)."""
+    return compiling.kept(SOURCE, _sizes(architecture))
+
+
+def _sizes(architecture: Architecture) -> dict[str, int]:
     a = architecture
     sizes = {"WIDTH": a.width, "HIDDEN": a.width * a.expansion, "LAYERS": a.layers, "HEADS": a.heads}
-    sizes |= {"VOCABULARY": a.vocabulary, "CONTEXT": a.context}
-    return compiling.library(SOURCE, sizes, lambda library: _answers(library, architecture))
+    return sizes | {"VOCABULARY": a.vocabulary, "CONTEXT": a.context}
 
 
 def _answers(library: ctypes.CDLL, architecture: Architecture) -> bool:

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from lib import fused, words, workers
 from lib import sweep as sweeps
-from lib import words, workers
 from lib.errors import UserError
 from lib.run import Run
 from lib.settings import Settings
@@ -102,6 +102,8 @@ def run(sweep: pd.DataFrame, store: str, device: str = "cpu", time_budget: float
     todo = [run for run in wanted if run not in too_long]
     if todo:
         held.prepare()
+        if device == "cpu":
+            _announce_compiling(todo)
         bar = _Bar(todo)
         try:
             workers.train(todo, store, device, started + (time_budget or float("inf")), bar.tell, asked)
@@ -113,6 +115,14 @@ def run(sweep: pd.DataFrame, store: str, device: str = "cpu", time_budget: float
             )
     there = held.ids()
     return replace(look(sweep, store), trained=sum(run.id in there for run in wanted), left_to_gpu=len(too_long))
+
+
+def _announce_compiling(runs: list[Run]) -> None:
+    """Says what the first workers do before they train, where it takes a while."""
+    shapes = {run.architecture for run in runs if not run.dropout}
+    if count := sum(not fused.kept(shape) for shape in shapes):
+        what = f"compiling the training kernel for {words.count(count, 'shape')} of model"
+        print(f"{what}, about 5 seconds each, once on this machine", file=sys.stderr)
 
 
 def _sound(store: Store, runs: list[str]) -> None:

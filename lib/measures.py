@@ -8,12 +8,12 @@ Notable features:
 
 import pandas as pd
 
-from lib import stats
+from lib import stats, verdicts
 from lib.sweep import groups, unpooled
 from lib.words import VARIANTS
 
 RULES = ("final", "paper's checkpoint", "lowest loss")
-RECALLED = stats.CLAIMS["recalls"][0]  # of the facts
+RECALLED = verdicts.CLAIMS["recalls"][0]  # of the facts
 CELL = ["task", "variant", "width"]
 
 

@@ -23,7 +23,7 @@ import pandas as pd
 import vl_convert
 from IPython.display import display
 
-from lib import charts
+from lib import charts, sweep, words
 
 BOOK = Path(__file__).parents[1] / "book"
 DATA = "BOOK_DATA"  # the environment variable with the folder for figures' data, set while the book's own notebooks run
@@ -79,40 +79,41 @@ def figure(chart: alt.TopLevelMixin, table: pd.DataFrame, name: str, runs: pd.Da
     chart : an Altair chart.
     table : the data behind it, for the file.
     name : the file's name, without its ending.
-    runs : the table of the runs shown (see `caption`); left out where a figure shows none.
+    runs : the table of the runs shown (see `note`); left out where a figure shows none.
     """
     path = save_data(table, name)
     file = f'<a href="../_static/{path.name}" download>Data</a>' if DATA in os.environ else f"<code>{path}</code>"
-    note = file if runs is None else f"{html.escape(caption(runs))} {file}"
+    said = file if runs is None else f"{html.escape(note(runs))} {file}"
     shown = mimebundle(chart.to_dict())
-    shown["text/html"] += f'\n<p class="chart-note">{note}</p>'
+    shown["text/html"] += f'\n<p class="chart-note">{said}</p>'
     display({"text/plain": name, **shown}, raw=True)
 
 
-def caption(runs: pd.DataFrame) -> str:
-    """How many runs a figure shows, of how many seeds, and on what they were trained, in one sentence.
+def note(runs: pd.DataFrame) -> str:
+    """How many runs a figure shows, in what they differ, and on what they were trained, in one sentence.
+
+    Named are tasks, widths and labels of which there are several, and then whatever other factor still varies.
 
     Parameters
     ----------
-    runs : one row a run, with columns `run`, `width`, `task`, `seed`, `device` ("cpu" or the name of a GPU) and, in the
-        registered replication, `variant`.
+    runs : one row a run (`Store.runs`, with labels of its sweep or without).
     """
     runs = runs.drop_duplicates("run")
     if runs.empty:
         return "There is no run to show here yet."
-    keys = [what for what in ("task", "width", "variant") if what in runs]
-    factors = [_count(n, what) for what in keys if (n := runs[what].nunique()) > 1]
-    seeds = runs.groupby(keys, dropna=False)["seed"].nunique()
+    named = ["task", "width", *sweep.labels(runs)]
+    cells = runs.groupby(named, dropna=False)
+    while more := next((name for _, cell in cells for name in sweep.varying(cell, named)), None):
+        named.append(more)
+        cells = runs.groupby(named, dropna=False)
+    factors = [words.count(n, name) for name in named if (n := runs[name].nunique(dropna=False)) > 1]
+    seeds = cells["seed"].nunique()
     low, high = seeds.min(), seeds.max()
-    per = _count(low, "seed") if low == high else f"{low} to {high} seeds"
+    per = words.count(low, "seed") if low == high else f"{low} to {high} seeds"
     about = ", ".join([*factors, per + (" each" if factors else "")])
     devices = runs["device"].replace("cpu", "CPU").value_counts().sort_index()
     where = devices.index[0] if len(devices) == 1 else ", ".join(f"{d} ({n})" for d, n in devices.items())
-    return f"{_count(len(runs), 'run')} ({about}), trained on {where}."
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")
+    return f"{words.count(len(runs), 'run')} ({about}), trained on {where}."
 
 
 def save_data(table: pd.DataFrame, name: str) -> Path:

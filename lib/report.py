@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from lib import stats, words
+from lib import stats, verdicts, words
 from lib.claims import TASKS, looks
 from lib.experiments.replication import GOALS, VARIANTS
 from lib.paper import LARGE, SIZES
@@ -22,7 +22,8 @@ WORDS = {
 MARKS = {"replicated": "✓", "not replicated": "✗", "unresolved": "?", "uninformative": "○", "missing": "·"}
 TASK = {"C2": "facts", "C3": "facts", "C6": "joint"}  # where the figure of a claim is not that of the sums
 FIGURES = {"C7": ("regularization", "fig-pairs"), "C9": ("verdicts", "fig-trade-off")}
-NUMBERS = ["its one run", "ours", "95 % interval", "runs"]
+THEIRS = "the paper's one run"
+NUMBERS = [THEIRS, "ours", "95 % interval", "runs"]
 
 
 def _marked(verdict: str, note: str = "") -> str:
@@ -40,7 +41,7 @@ def _one_line(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_claim(judged: pd.DataFrame, gaps: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The rows of each claim: size, its one run, ours, 95 % interval, runs, verdict, note (not of C7)."""
+    """The rows of each claim: size, the paper's one run, ours, 95 % interval, runs, verdict, note (not of C7)."""
     base, found = judged[judged["variant"] == "base"], {}
     for claim in WORDS:
         cells = base[base["claim"] == claim]
@@ -50,7 +51,7 @@ def _by_claim(judged: pd.DataFrame, gaps: pd.DataFrame) -> dict[str, pd.DataFram
             size = [f"n14 − {r.size}" if r.task == "arithmetic" else f"{r.size} − n14" for r in cells.itertuples()]
             ours = [f"{100 * r.estimate:+.0f} points" if r.runs else "no run" for r in cells.itertuples()]
             cells = cells.assign(size=size, paper=sums.map({True: "sums", False: "capitals"}), here=ours)
-        table = pd.DataFrame({"size": cells["size"], "its one run": cells["paper"], "ours": cells["here"]})
+        table = pd.DataFrame({"size": cells["size"], THEIRS: cells["paper"], "ours": cells["here"]})
         table["95 % interval"] = list(map(_interval, cells.itertuples()))
         found[claim] = table.assign(runs=cells["runs"], verdict=cells["verdict"], note=cells["note"])
     found["C8"] = pd.DataFrame(
@@ -78,7 +79,7 @@ def findings(judged: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
             table = _regularized(judged)
         table = table[table["runs"] != 0]
         if len(table):
-            verdict = [_marked(r.verdict, r.note * (claim != "C9")) for r in table.itertuples()]
+            verdict = [_marked(r.verdict, r.note) for r in table.itertuples()]
             parts.append(table.assign(verdict=verdict, claim=[_heading(claim), *[""] * (len(table) - 1)]))
     if not parts:
         return pd.DataFrame({"claim": ["no run yet"]})
@@ -89,9 +90,7 @@ def findings(judged: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
 def _regularized(judged: pd.DataFrame) -> pd.DataFrame:
     """C1 to C6 on the regularized runs: a row a claim and size that was run."""
     cells = judged[judged["variant"] == "wd"]
-    table = pd.DataFrame(
-        {"size": cells["claim"] + " " + cells["size"], "its one run": cells["paper"], "ours": cells["here"]}
-    )
+    table = pd.DataFrame({"size": cells["claim"] + " " + cells["size"], THEIRS: cells["paper"], "ours": cells["here"]})
     table["95 % interval"] = list(map(_interval, cells.itertuples()))
     return table.assign(runs=cells["runs"], verdict=cells["verdict"], note=cells["note"])
 
@@ -103,8 +102,8 @@ def record(judged: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
         if claim == "C7":
             table = _regularized(judged)
         run, not_run = table[table["runs"] > 0], table[table["runs"] == 0]
-        row = {"claim": claim, "registered verdict on the whole": _marked(stats.overall(table.itertuples()))}
-        row["of what was run"] = _marked(stats.overall(run.itertuples())) if len(run) else "–"
+        row = {"claim": claim, "registered verdict on the whole": _marked(verdicts.overall(table.itertuples()))}
+        row["of what was run"] = _marked(verdicts.overall(run.itertuples())) if len(run) else "–"
         rows.append(row | {"not run": ", ".join(not_run["size"]) or "–"})
     return pd.DataFrame(rows)
 
@@ -113,7 +112,7 @@ def shown(judged: pd.DataFrame) -> pd.DataFrame:
     """The verdicts size by size, for people (from `judge`)."""
     rules = judged["rule"] + [" after joint training" if task == "joint" else "" for task in judged["task"]]
     verdict = [_marked(r.verdict, r.note) for r in judged.itertuples()]
-    columns = {"size": "size", "paper": "its one run", "here": "ours", "runs": "runs"}
+    columns = {"size": "size", "paper": THEIRS, "here": "ours", "runs": "runs"}
     table = judged[["claim", *columns]].rename(columns=columns).astype({"runs": str})
     table.insert(2, "rule", rules)
     table.insert(5, "95 % interval", list(map(_interval, judged.itertuples())))
@@ -237,7 +236,7 @@ def undecided(judged: pd.DataFrame) -> str:
         text += f"{100 * r.low:.0f} and {100 * r.high:.0f} %"
         text += "; that every run has them is ruled out" if r.high < 1 else ""
         text += "; that none has them is ruled out" if r.low > 0 else ""
-        runs = stats.runs_at(r.rule, r.estimate)
+        runs = verdicts.runs_at(r.rule, r.estimate)
         more = f" If it stays where it is, a verdict takes about {runs:,} runs or more." if runs else ""
         parts.append(f"{text}.{more}")
     return " ".join(parts)
@@ -253,5 +252,6 @@ def differences(gaps: pd.DataFrame) -> str:
     for r in found.itertuples():
         said = sentences[r.task].format("more" if r.estimate > 0 else "less", r.size)
         size = f"{100 * abs(r.estimate):.0f} points, {_interval(r)}"
-        parts.append(f"{said} ({size}; the registered verdict on a gap of {100 * stats.GAP:.0f} points: {r.verdict})")
+        gap = f"{100 * verdicts.GAP:.0f} points"
+        parts.append(f"{said} ({size}; the registered verdict on a gap of {gap}: {r.verdict})")
     return f"Differences that hold after Holm's correction: {'; '.join(parts)}."

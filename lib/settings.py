@@ -106,10 +106,10 @@ def settle(given: Mapping, experiment: str, tasks: Collection[str] = ()) -> Sett
     """
     own = experiments.factors(experiment)
     values = _asked(given, [*PARAMETERS, *own])
-    by_itself = not getattr(experiments.load(experiment), "SEEDS", True)
-    profile = values.get("profile", "full" if by_itself else "quick")
+    own_seeds = not getattr(experiments.load(experiment), "SEEDS", True)  # it has a number of them for every cell
+    profile = values.get("profile", "full" if own_seeds else "quick")
     _one_of("profile", profile, experiments.PROFILES)
-    every = by_itself and profile == "full" and "seeds" not in values
+    every_seed = own_seeds and profile == "full" and "seeds" not in values
     filled = experiments.profile(experiment, profile) | ({"tasks": list(tasks)} if tasks else {})
     values = {"device": "auto", "store": str(ROOT / "results"), **filled, **values}
     found_tasks = _listed("tasks", values["tasks"]) if values["tasks"] else []
@@ -126,6 +126,6 @@ def settle(given: Mapping, experiment: str, tasks: Collection[str] = ()) -> Sett
     if not isinstance(values["store"], str):
         raise UserError(f"store is {shown(values['store'])}, but it must be the path of a folder.")
     iterations = whole("iterations", values["iterations"])
-    seeds = None if every else whole("seeds", values["seeds"])
+    seeds = None if every_seed else whole("seeds", values["seeds"])
     device = _device(values["device"])
     return Settings(experiment, profile, found_tasks, widths, seeds, iterations, device, values["store"], factors)

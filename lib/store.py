@@ -30,7 +30,7 @@ from torch import Tensor
 
 from lib import evidence
 from lib.errors import UserError
-from lib.evidence import FACTORS, OUTCOMES, SCORES, Stored, asked, prompt_table, summarize
+from lib.evidence import FACTORS, OUTCOMES, SCORES, Stored, asked, compact, prompt_table, summarize
 from lib.files import ODD, beside, digest, need, read, sweep_up, write
 from lib.run import OPTIONAL, Run
 
@@ -170,10 +170,12 @@ class Store:
     ) -> pd.DataFrame:
         """Scores of the single prompts, one row a run, evaluation and prompt.
 
-        Columns: run, width, seed, weight_decay, iteration, prompt, group, answer, greedy, sampled, likelihood (NaN
-        where it was not recorded), and for arithmetic left, right (digits) and operation. `iterations` and `groups`
-        choose rows.
+        Columns: iteration, prompt, group, answer, greedy, sampled, likelihood (NaN where it was not recorded), for
+        arithmetic left, right (digits) and operation, and the columns of `runs` that are not outcomes. Since there may
+        be millions of rows, they are as `evidence.compact` has them. `iterations` and `groups` choose rows.
         """
+        if runs.empty:
+            return pd.DataFrame()
         parts = []
         for run in runs["run"]:
             config, at, _, scores = self._read(run)
@@ -183,12 +185,13 @@ class Store:
             )
             rows = np.flatnonzero(np.isin(at, list(iterations))) if iterations is not None else np.arange(len(at))
             part = prompts.iloc[np.tile(columns, len(rows))].reset_index(drop=True)
-            part.insert(0, "iteration", np.repeat(at[rows], len(columns)))
+            part.insert(0, "iteration", np.repeat(at[rows].astype(np.int32), len(columns)))
             for name, values in scores.items():
                 part[name] = values[np.ix_(rows, columns)].ravel()
-            same = {"run": run, "width": config.width, "seed": config.seed, "weight_decay": config.weight_decay}
-            parts.append(part.assign(**same))
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+            parts.append(part)
+        carried = compact(runs.drop(columns=OUTCOMES, errors="ignore"))
+        each = carried.iloc[np.repeat(np.arange(len(runs)), list(map(len, parts)))].reset_index(drop=True)
+        return pd.concat([pd.concat(parts, ignore_index=True), each], axis=1)
 
     def merge(self, other: "Store") -> tuple[int, list[str]]:
         """Copies the runs of another store that this one lacks, in today's form.

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from lib.evidence import FACTORS
+from lib.evidence import FACTORS, OUTCOMES, TRAINED
 from lib.run import OPTIONAL, RECORD, Run
 
 WHOLE = ("width", "seed", "iterations", "layers", "heads", "expansion", "evaluate_every")
@@ -40,16 +40,24 @@ def rows(sweep: pd.DataFrame) -> list[Run]:
     return found
 
 
-def labels(sweep: pd.DataFrame) -> list[str]:
-    """The columns of a sweep that are no factors of its runs."""
-    return [name for name in sweep.columns if name not in ("run", "weights", *FACTORS)]
+def labels(runs: pd.DataFrame) -> list[str]:
+    """The columns of a sweep, or of `Store.runs` with the labels of one, that say which runs belong together."""
+    known = ("run", "weights", "parameters", "held_out_asked", *FACTORS, *OUTCOMES, *TRAINED)
+    return [name for name in runs.columns if name not in known]
+
+
+def varying(runs: pd.DataFrame, by: list[str]) -> Iterator[str]:
+    """The factors besides `by` that vary; the seed is none of them, nor is an order that goes with it."""
+    for name in FACTORS:
+        if name not in ("seed", *RECORD, *by) and name in runs and runs[name].nunique(dropna=False) > 1:
+            if not (name in ("line_order", "answer_order") and runs[name].eq(runs["seed"]).all()):
+                yield name
 
 
 def groups(runs: pd.DataFrame, by: list[str]) -> Iterator[tuple[tuple, pd.DataFrame]]:
     """The groups of a table of runs by the columns `by`, with their keys, in the order of the table.
 
-    Nothing is pooled silently: within a group no factor may vary but the seed, and the order of the lines where each
-    seed has its own.
+    Nothing is pooled silently: within a group no factor may be `varying`.
 
     Raises
     ------
@@ -57,12 +65,9 @@ def groups(runs: pd.DataFrame, by: list[str]) -> Iterator[tuple[tuple, pd.DataFr
         When another factor varies within a group.
     """
     for key, cell in runs.groupby(by, sort=False, dropna=False):
-        for name in FACTORS:
-            if name not in ("seed", *RECORD, *by) and name in cell and cell[name].nunique(dropna=False) > 1:
-                if name in ("line_order", "answer_order") and cell[name].eq(cell["seed"]).all():
-                    continue
-                values = ", ".join(map(str, cell[name].drop_duplicates()[:4]))
-                raise ValueError(f"{name} varies ({values}) within one group of {', '.join(by)}: group by it, too.")
+        for name in varying(cell, by):
+            values = ", ".join(map(str, cell[name].drop_duplicates()[:4]))
+            raise ValueError(f"{name} varies ({values}) within one group of {', '.join(by)}: group by it, too.")
         yield key, cell
 
 

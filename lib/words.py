@@ -7,9 +7,15 @@ import pandas as pd
 from lib import stats
 
 VARIANTS = {"base": "as published", "wd": "weight decay 0.1", "one order": "one order of the lines"}
-TITLES = {  # of measures, with their units
-    "seen_accuracy": "seen sums right (%)", "held_out_correct": "held-out sums right (number)",
-    "facts_accuracy": "capitals recalled (%)", "loss": "training loss (nats per character)",
+MEASURES = {
+    "seen_accuracy": "seen sums right", "held_out_correct": "held-out sums right",
+    "facts_accuracy": "capitals recalled", "loss": "training loss",
+}  # fmt: skip
+UNITS = {"seen_accuracy": "%", "held_out_correct": "number", "facts_accuracy": "%", "loss": "nats per character"}
+TITLES = {name: f"{said} ({UNITS[name]})" for name, said in MEASURES.items()}
+PLURALS = {  # of what "s" does not suit
+    "layers": "depths", "heads": "numbers of heads", "iterations": "numbers of iterations",
+    "dropout": "rates of dropout", "held_out": "choices of what is held out", "line_order": "orders of the lines",
 }  # fmt: skip
 MLT = "MLT, the paper's largest model (6 layers, 10.6 million parameters)"  # its name, wherever it comes up first
 
@@ -17,6 +23,11 @@ MLT = "MLT, the paper's largest model (6 layers, 10.6 million parameters)"  # it
 def size_name(width: int) -> str:
     """The paper's name of a size: n14, n28, n56, MLT; other widths are named alike."""
     return "MLT" if width == 384 else f"n{width}"
+
+
+def count(number: int, what: str) -> str:
+    """Such as "3 runs", and of what runs can differ in "3 widths", "2 depths"."""
+    return f"{number} {what}" if number == 1 else f"{number} {PLURALS.get(what, what.replace('_', ' ') + 's')}"
 
 
 def listing(parts: Iterable[str]) -> str:

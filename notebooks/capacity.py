@@ -21,10 +21,9 @@ from lib import chapter
 here = chapter.begin("capacity", globals())
 
 # %% tags=["remove-input"]
-from lib import charts, words
+from lib import charts
 from lib.experiments import capacity, dynamics
 from lib.paper import results
-from lib.tasks import floor, make
 
 runs, curves = here.runs, here.curves(here.runs)
 sums, facts = (runs[runs["task"] == task] for task in ("arithmetic", "facts"))
@@ -59,23 +58,9 @@ chapter.table(sums, lambda: capacity.extrapolation(sums))
 chapter.table(sums, lambda: dynamics.transience(curves[curves["task"] == "arithmetic"].assign(variant="base")))
 
 # %% [markdown]
-# And there is more in the text than sums:
-
-# %% tags=["remove-input"]
-def against_floors():
-    task = make("arithmetic")
-    means = words.listing(f"{words.size_name(width)} {loss:.3f}" for width, loss in sums.groupby("width")["loss"].mean().items())
-    return (
-        f"A reader who knows every line of the text, but takes the lines to come in no order, is left with a loss of {floor(task, ordered=False):.3f} nats a "
-        f"character; one who knows their order too, with {floor(task):.3f}. At the end our runs have, on average: {means}."
-    )
-
-
-chapter.tell(sums, against_floors)
-
-# %% [markdown]
-# Whatever lies below the first of these numbers can only come from knowing *which line follows which*. The order of the lines
-# is a memorization task hidden inside the arithmetic, and a model with capacity to spare is paid for learning it.
+# And there is more in the text than sums. The loss of a reader who knows every line, but takes the lines to come in no order, is computed in {doc}`dynamics`.
+# Whatever lies below it can only come from knowing *which line follows which*. The order of the lines is a memorization task hidden inside the
+# arithmetic, and a model with capacity to spare is paid for learning it.
 #
 # ## The capitals
 

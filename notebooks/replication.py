@@ -102,7 +102,7 @@ chapter.tell(compared, misfits)
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The paper's one run (line) in the range of ours (band) over time, from iteration 1,000 on. Switch between the runs as published and those with weight decay, and between the training loss and the answers right.", "name": "fig-bands"}}
 def bands():
-    titles = {"loss": "training loss (nats per character)", "score": "right of all that the paper asks (%)"}
+    titles = {"loss": words.TITLES["loss"], "score": "right of all that the paper asks (%)"}
     late = curves[(curves["iteration"] >= 1_000) | (curves["iteration"] == curves["iteration"].max())]
     table = replication.bands(late, paper.curves(), titles).replace({"measure": titles})
     return charts.paper_bands(table), table

@@ -20,7 +20,7 @@ here = chapter.begin("replication", globals())
 # %% tags=["remove-input"]
 import pandas as pd
 
-from lib import charts, claims, measures, report, stats, words
+from lib import charts, claims, measures, report, verdicts, words
 from lib.experiments import replication
 from lib.paper import results
 
@@ -46,7 +46,7 @@ def harsh_and_mild():
     n14 = base.loc[14]
     failed, close = int(n14["runs"] - n14["all_four"]), int(n14["but_one"] - n14["all_four"])
     three = sums[(sums["variant"] == "base") & (sums["width"] == 14) & (sums["held_out_correct"] == 3)]
-    missed = held_out[held_out["run"].isin(three["run"]) & ~held_out["greedy"]]["prompt"].value_counts()
+    missed = held_out[held_out["run"].isin(three["run"]) & ~held_out["greedy"]]["prompt"].astype(str).value_counts()
     larger = words.listing(f"{r.correct:.2f} ({words.size_name(r.Index)})" for r in base.drop(14).itertuples())
     return (
         f"The registered outcome asks for all four. That is harsh on n14: {close} of its {failed} failures miss one sum only "
@@ -85,7 +85,7 @@ counted = runs[runs["variant"].isin(list(GROUPS))]
 def forest():
     table = judged[judged["runs"] > 0].dropna(subset=["low"])
     label = [f"{r.claim} {r.size} {r.rule}" + (" (joint)" if r.task == "joint" else "") for r in table.itertuples()]
-    threshold = [stats.CLAIMS[rule][0] for rule in table["rule"]]
+    threshold = [verdicts.CLAIMS[rule][0] for rule in table["rule"]]
     table = table.assign(label=label, group=table["variant"].map(GROUPS), threshold=threshold)[SHOWN]
     return charts.forest(table, "share"), table
 
@@ -104,7 +104,7 @@ def trade_off():
     phrases = {"arithmetic": "extrapolates more than", "facts": "recalls less than"}
     table = gaps[gaps["runs"] > 0].dropna(subset=["low"])
     label = [f"n14 {phrases[r.task]} {r.size}" for r in table.itertuples()]
-    table = table.assign(label=label, group=table["variant"].map(GROUPS), threshold=stats.GAP)[SHOWN]
+    table = table.assign(label=label, group=table["variant"].map(GROUPS), threshold=verdicts.GAP)[SHOWN]
     return charts.forest(table, "difference"), table
 
 
@@ -147,20 +147,20 @@ chapter.table(single, lambda: replication.sensitivity(measures.sensitivity(singl
 # %% tags=["remove-input"]
 SHARES = ("extrapolates", "does not extrapolate")
 chapter.say(chapter.markdown(pd.DataFrame(
-    [{"exceptions": str(n), **{claim: str(stats.runs_needed(claim, n)) for claim in SHARES}} for n in range(4)]
+    [{"exceptions": str(n), **{claim: str(verdicts.runs_needed(claim, n)) for claim in SHARES}} for n in range(4)]
 )))
 
 # %% tags=["remove-input"]
 chapter.say(
     f"{report.undecided(judged)} Some claims could not come out as replicated as planned, whatever the runs said. \"Does not extrapolate\" takes "
-    f"{stats.runs_needed('does not extrapolate')} runs, and MLT was to have 10 on the sums and 5 elsewhere. A joint cell had 8 or 20 runs, so that joint "
+    f"{verdicts.runs_needed('does not extrapolate')} runs, and MLT was to have 10 on the sums and 5 elsewhere. A joint cell had 8 or 20 runs, so that joint "
     "training could at most be shown to extrapolate; and where a size fails on the sums alone, joint training has nothing to take away from it, and its "
     "cell can only be uninformative."
 )
 
 # %% tags=["remove-input"]
 at = {task: words.listing(map(str, claims.looks(task))) for task in claims.TASKS}
-worst = {claim: 100 * stats.repeated_looks(claim, claims.looks("arithmetic")) for claim in SHARES}
+worst = {claim: 100 * verdicts.repeated_looks(claim, claims.looks("arithmetic")) for claim in SHARES}
 chapter.say(
     f"The sums are judged at {at['arithmetic']} seeds, and to look again is to err again: a rule at 95 % that is asked at each of these, its first "
     "verdict kept, errs to either side in up to " + words.listing(f'{p:.1f} % ("{claim}")' for claim, p in worst.items())

@@ -479,6 +479,18 @@ def test_a_cache_that_others_can_write_to_is_refused(cache):
     assert not list(cache.iterdir())
 
 
+def test_what_is_to_be_compiled_is_announced_once(cache, cli, tmp_path):
+    def said(seeds):
+        line = f"run capacity --tasks arithmetic --widths {TINY.width} --iterations 40 --device cpu --seeds {seeds}"
+        return "compiling the training kernel for 1 shape" in cli(*line.split(), "--store", tmp_path / "runs")[2]
+
+    assert said(1)
+    assert built() is not None
+    assert not said(2)
+    cache.chmod(0o777)  # nothing can be built there, so there is nothing to wait for
+    assert not said(3)
+
+
 # Odd input
 
 

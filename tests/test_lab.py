@@ -13,10 +13,11 @@ import pytest
 import torch
 
 from lib import lab, settings, workers
+from lib import sweep as sweeps
 from lib.errors import UserError
 from lib.experiments import capacity
 from lib.run import Run
-from lib.store import OUTCOMES, Store
+from lib.store import Store
 from tests.conftest import one_sentence
 
 ROOT = Path(__file__).parents[1]
@@ -26,12 +27,8 @@ TINY = ("run", "capacity", "--tasks", "arithmetic", "--widths", "6", "--iteratio
 def evidence(folder) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """All that a store says of its runs, less when and in what time they were trained."""
     store = Store(folder)
-    runs = store.runs()
-    return (
-        runs.drop(columns=["seconds", "finished"]),
-        store.curves(runs)[["run", "iteration", *OUTCOMES]],
-        store.items(runs),
-    )
+    runs = store.runs().drop(columns=["seconds", "finished"])
+    return runs, store.curves(runs), store.items(runs)
 
 
 def same_evidence(one, other) -> None:
@@ -56,6 +53,7 @@ def test_only_what_is_missing_is_trained(cli, tmp_path):
     after = contents(store)
     assert {name: after[name] for name in before} == before
     table = Store(store).runs()
+    assert sweeps.labels(table) == []  # all columns are known
     assert sorted(table["seed"]) == [0, 1, 2] and set(table["width"]) == {6} and set(table["iterations"]) == {40}
     assert table["loss"].between(0.5, 2.9).all() and table["seen_accuracy"].between(0, 1).all()
 

@@ -310,7 +310,7 @@ def interval(text: str, basis) -> None:
 def one_cell(row: dict[str, str], claim: tuple, variant: str) -> None:
     _, task, rule, width = claim
     here, basis, n, found, note = judge(task, rule, width, variant)
-    assert (row["its one run"], row["ours"], row["runs"]) == (paper_says(task, variant, width), here, str(n))
+    assert (row["the paper's one run"], row["ours"], row["runs"]) == (paper_says(task, variant, width), here, str(n))
     interval(row["95 % interval"], basis)
     assert row["verdict"][2:] == found + note
 
@@ -348,7 +348,7 @@ def family() -> dict[str, list[tuple]]:
 
 
 def findings(page: Page) -> None:
-    rows = page.table("claim", "its one run", "verdict")
+    rows = page.table("claim", "the paper's one run", "verdict")
     order = [(c, "base") for c in CLAIMS] + [(c, "wd") for c in CLAIMS]
     for row, (claim, variant) in zip(rows, order, strict=False):
         assert row["size"].split()[-1] == f"n{claim[3]}" and (variant == "base" or row["size"].split()[0] == claim[0])
@@ -356,7 +356,7 @@ def findings(page: Page) -> None:
     rest = rows[len(order) :]
     for row, (task, width, gap, bounds, _, n, _, found) in zip(rest, family()["base"], strict=True):
         names = (f"n14 − n{width}", "sums") if task == "arithmetic" else (f"n{width} − n14", "capitals")
-        assert (row["size"], row["its one run"]) == names and row["runs"] == str(n)
+        assert (row["size"], row["the paper's one run"]) == names and row["runs"] == str(n)
         close(row["ours"].replace("+", ""), [100 * gap], 0.5)
         close(row["95 % interval"], 100 * np.array(bounds), 1)
         assert row["verdict"][2:] == found
@@ -648,12 +648,33 @@ def outside(page: Page) -> None:
     assert (int(count), int(of)) == (len(often), curves) and set((named or "").split("; ")) == (often or {""})
 
 
+def by_size(task: str, words) -> str:
+    """What `words` says of the runs of each size without weight decay, joined."""
+    return ", ".join(f"n{w} {words(cell(task, 'base', w))}" for w in SIZES)
+
+
+def transient(runs):
+    right = [r["held"] == 4 for r in runs]
+    ever, end, of = sum(x.any() for x in right), sum(x[-1] for x in right), np.mean([x.mean() for x in right])
+    often = "under 1" if 0 < of < 0.005 else f"{100 * of:.0f}"
+    return f"{ever} of {len(runs)} runs at some evaluation ({ever - end} lose them again; on average at {often} % of the evaluations)"
+
+
+def one_model(page: Page, sums: list[dict]) -> None:
+    """How sharp the sampling is, and how far the four sums of an n14 run are from independent."""
+    sharp = np.mean([(r["sampled"] < 0.05) | (r["sampled"] > 0.95) for r in sums])
+    page.take(rf"temperature 0\.01 .*? under 5 % or over 95 % for {100 * sharp:.1f} %")
+    n14 = cell("arithmetic", "base", 14)
+    whole, alone = (
+        np.mean([success(r) for r in n14]),
+        np.prod([np.mean([r["greedy"][-1][SUMS.index(s)] for r in n14]) for s in HELD_OUT]),
+    )
+    page.take(
+        rf"{sum(map(success, n14))} of {len(n14)} n14 runs have all four right \({100 * whole:.0f} %\), where four .*? give {100 * alone:.0f} %"
+    )
+
+
 def ten_points(page: Page) -> None:
-    base = {(t, w): cell(t, "base", w) for t in LOOKS for w in SIZES}
-
-    def by_size(task, words):
-        return ", ".join(f"n{w} {words(base[(task, w)])}" for w in SIZES)
-
     def parts(share_of):
         return by_size("facts", lambda runs: "{:.0f} % of them and {:.0f} % of the rest".format(*share_of(runs)))
 
@@ -661,7 +682,7 @@ def ten_points(page: Page) -> None:
         rest = [i for i in range(50) if i not in chosen]
         return lambda runs: [100 * np.mean([r["greedy"][-1][some].mean() for r in runs]) for some in (chosen, rest)]
 
-    sums = [r for w in SIZES for r in base[("arithmetic", w)]]
+    sums = [r for w in SIZES for r in cell("arithmetic", "base", w)]
     gap = max(abs(100 * r["greedy"][r["best"]].mean() - (r["add"][r["best"]] + r["sub"][r["best"]]) / 2) for r in sums)
     page.take(
         rf"91 prompts an operation; the released code asks 100\. Here all 100 .*? paper's 91 are counted\. .*? differ by {gap:.1f} points"
@@ -679,28 +700,13 @@ def ten_points(page: Page) -> None:
     page.take(re.escape(parts(split(MISPUT))))
     page.take(rf"{len(LONG)} of 50 prompts are longer than the context of 24 characters, and 47 pass it")
     page.take(rf"Of the {len(LONG)} long ones are recalled: {re.escape(parts(split(LONG)))}")
-    sharp = np.mean([(r["sampled"] < 0.05) | (r["sampled"] > 0.95) for r in sums])
-    page.take(rf"temperature 0\.01 .*? under 5 % or over 95 % for {100 * sharp:.1f} %")
-    n14 = base[("arithmetic", 14)]
-    whole, alone = (
-        np.mean([success(r) for r in n14]),
-        np.prod([np.mean([r["greedy"][-1][SUMS.index(s)] for r in n14]) for s in HELD_OUT]),
-    )
-    page.take(
-        rf"{sum(map(success, n14))} of {len(n14)} n14 runs have all four right \({100 * whole:.0f} %\), where four .*? give {100 * alone:.0f} %"
-    )
+    one_model(page, sums)
     left = []
     for d in SIZES:
         shares = [t * d / ((v + t) * d + 6 * d * d + 3 * d) for v, t in ((17, 9), (51, 24), (66, 24))]
         left.append(f"n{d} {100 * min(shares):.0f} to {100 * max(shares):.0f} %")
     page.take(re.escape(", ".join(left)))
     page.take(r"5 and 7 occur .*? 3 of the 3 held-out results \(-2, 12, 2\)")
-
-    def transient(runs):
-        right = [r["held"] == 4 for r in runs]
-        ever, end, of = sum(x.any() for x in right), sum(x[-1] for x in right), np.mean([x.mean() for x in right])
-        often = "under 1" if 0 < of < 0.005 else f"{100 * of:.0f}"
-        return f"{ever} of {len(runs)} runs at some evaluation ({ever - end} lose them again; on average at {often} % of the evaluations)"
 
     page.take(r"all of them at 27 of its 121")
     page.take(re.escape(by_size("arithmetic", transient)))
@@ -820,9 +826,8 @@ def floors() -> tuple[float, float]:
     return surprise(unordered), surprise(seen)
 
 
-def test_dynamics():
-    page = Page("dynamics")
-    upper, lower = floors()
+def times_of_success(page: Page) -> None:
+    """The tables of each held-out sum, and of all four at once, over time."""
     for row, (width, name) in zip(
         page.table("sum", "ever right"), itertools.product(SIZES, sorted(HELD_OUT)), strict=True
     ):
@@ -843,6 +848,12 @@ def test_dynamics():
         assert row["evaluations with all four right, mean (%)"] == (
             "under 1" if 0 < often < 0.005 else f"{100 * often:.0f}"
         )
+
+
+def test_dynamics():
+    page = Page("dynamics")
+    upper, lower = floors()
+    times_of_success(page)
     for row, width in zip(page.table("final", "lowest loss"), SIZES, strict=True):
         for rule in ("final", "paper's checkpoint", "lowest loss"):
             runs = cell("arithmetic", "base", width)

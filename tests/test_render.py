@@ -99,7 +99,19 @@ def runs(*rows: tuple, task: str = "arithmetic") -> pd.DataFrame:
             runs(("a", 14, 0, "cpu"), ("b", 14, 0, "cpu"), ("c", 14, 1, "cpu")).assign(variant=["base", "wd", "wd"]),
             "3 runs (2 variants, 1 to 2 seeds each), trained on CPU.",
         ),
+        (  # a factor that no label explains, and one that goes with the width
+            runs(*[(f"{width}{layers}", width, 0, "cpu") for width in (14, 28) for layers in (1, 2)]).assign(
+                layers=[1, 2, 1, 2], learning_rate=[0.01, 0.01, 0.001, 0.001]
+            ),
+            "4 runs (2 widths, 2 depths, 1 seed each), trained on CPU.",
+        ),
+        (  # an order of the lines for every seed is no factor of its own; a label that some runs lack is one
+            runs(("a", 14, 0, "cpu"), ("b", 14, 1, "cpu"), ("c", 14, 0, "cpu"), ("d", 14, 1, "cpu")).assign(
+                line_order=[0, 1, 0, 1], pair=["5,7", "5,7", None, None]
+            ),
+            "4 runs (2 pairs, 2 seeds each), trained on CPU.",
+        ),
     ],
 )
-def test_caption(table: pd.DataFrame, sentence: str) -> None:
-    assert render.caption(table) == sentence
+def test_note(table: pd.DataFrame, sentence: str) -> None:
+    assert render.note(table) == sentence

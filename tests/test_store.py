@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from lib import files
 from lib.errors import UserError
+from lib.evidence import OUTCOMES
 from lib.run import Run
 from lib.store import MARKER, Store
 
@@ -180,6 +181,17 @@ def test_items(store):
     assert some.groupby("run").size().to_dict() == {RUNS[0].id: 4, RUNS[1].id: 50, RUNS[2].id: 54}
     assert set(some["iteration"]) == {40} and set(some["group"]) == {"held out", "fact"}
     assert some.loc[some["group"] == "fact", "left"].isna().all()
+
+
+def test_items_carry_factors_and_labels(store):
+    runs = store.runs().assign(label=["one", None, "three"], share=[0.1, 0.2, 0.3])
+    items = store.items(runs, iterations=[40])
+    assert not set(OUTCOMES) & set(items)
+    for row in runs.itertuples():
+        part = items[items["run"] == row.run]
+        for name in ("task", "width", "seed", "dropout", "line_order", "device", "label", "share"):
+            found, given = part[name].unique().tolist(), getattr(row, name)
+            assert found == [given] or (pd.isna(found).all() and pd.isna(given)), name
 
 
 def test_adding_twice_changes_nothing(store):

@@ -192,5 +192,3 @@ def raster(items: pd.DataFrame, by: str = "width") -> alt.TopLevelMixin:
     # Unfolded before the panels are made: Vega-Lite loses what is unfolded inside them.
     chart = chart.transform_flatten(["from", "until", "right"])
     return chart.transform_calculate(state="datum.right ? 'right' : 'wrong'")
-
-

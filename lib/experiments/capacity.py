@@ -5,7 +5,7 @@ import itertools
 import pandas as pd
 
 from lib import sweep as sweeps
-from lib import tasks as corpora
+from lib import tasks as texts
 from lib import words
 from lib.evidence import OUTCOMES
 from lib.measures import RULES, reported, succeeded
@@ -16,7 +16,7 @@ TASKS = ("arithmetic", "facts")
 
 def sweep(tasks: list[str], widths: list[int], seeds: int, iterations: int) -> pd.DataFrame:
     """The published protocol for every task, width and seed; seeds vary slowest: a stopped sweep is a smaller one."""
-    known = [task for task in corpora.TASKS if task in tasks]
+    known = [task for task in texts.TASKS if task in tasks]
     cells = itertools.product(range(seeds), sorted(set(widths)), known)
     return sweeps.table([published(task, width, seed, iterations=iterations) for seed, width, task in cells])
 
@@ -49,7 +49,7 @@ def extrapolation(runs: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (width,), cell in sweeps.groups(runs.dropna(subset=["held_out_correct"]), ["width"]):
         row = {"size": words.size_name(int(width)), "runs": len(cell)}
-        row |= {"held-out sums right, mean of 4": f"{cell['held_out_correct'].mean():.2f}"}
+        row[f"{words.MEASURES['held_out_correct']}, mean of 4"] = f"{cell['held_out_correct'].mean():.2f}"
         rows.append(row | {"all four right": words.share(int(succeeded(cell).sum()), len(cell))})
     return pd.DataFrame(rows)
 
@@ -60,5 +60,6 @@ def recall(runs: pd.DataFrame) -> pd.DataFrame:
     for (width,), cell in sweeps.groups(runs.dropna(subset=["facts_accuracy"]), ["width"]):
         values = cell["facts_accuracy"]
         row = {"size": words.size_name(int(width)), "runs": len(cell)}
-        rows.append(row | {"capitals recalled, mean and range (%)": words.spread(values, "facts_accuracy")})
+        row[f"{words.MEASURES['facts_accuracy']}, mean and range (%)"] = words.spread(values, "facts_accuracy")
+        rows.append(row)
     return pd.DataFrame(rows)

@@ -100,6 +100,8 @@ def crossings(curves: pd.DataFrame, floor: float) -> pd.DataFrame:
         right = cell.groupby("iteration")["held_out_correct"].mean()
         row = {"size": size_name(int(width)), "runs below the upper floor": f"{len(at)} of {cell['run'].nunique()}"}
         row["first below it, median iteration"] = f"{at.median():,.0f}" if len(at) else "–"
-        row["held-out sums right at best, mean of 4"] = f"{right.max():.1f} at iteration {right.idxmax():,}"
+        row[f"{words.MEASURES['held_out_correct']} at best, mean of 4"] = (
+            f"{right.max():.1f} at iteration {right.idxmax():,}"
+        )
         rows.append(row | {"at the end": f"{right.iloc[-1]:.1f}"})
     return pd.DataFrame(rows)

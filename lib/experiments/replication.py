@@ -7,13 +7,13 @@ import pandas as pd
 
 from lib import stats, words
 from lib import sweep as sweeps
-from lib import tasks as corpora
+from lib import tasks as texts
 from lib.measures import RULES, reported, succeeded
 from lib.paper import REGULARIZED, published
 from lib.run import Run
 from lib.words import size_name
 
-TASKS = corpora.TASKS
+TASKS = texts.TASKS
 SEEDS = False  # the registered numbers below, where none is asked for
 # Seeds a cell: the least that a chapter may be written on, and two goals, for a CPU and for a GPU.
 GOALS = (
@@ -94,14 +94,14 @@ def effects(table: pd.DataFrame) -> pd.DataFrame:
         row = {"runs are": words.VARIANTS[key.variant], "size": size_name(key.width)}
         if "arithmetic" in cell.index:
             sums = cell.loc["arithmetic"]
-            row["held-out sums right, mean of 4"] = (
+            row[f"{words.MEASURES['held_out_correct']}, mean of 4"] = (
                 f"{sums.correct:.2f} ({words.span(sums.correct_low, sums.correct_high, 1, '', 2)})"
             )
             row |= {name: f"{sums[name]:.0f}" for name in HELD_OUT}
             row |= {"all four": words.share(int(sums.all_four), sums.runs), "three or more": f"{sums.but_one:.0f}"}
         if "facts" in cell.index:
             facts = cell.loc["facts"]
-            row["capitals recalled, mean"] = (
+            row[f"{words.MEASURES['facts_accuracy']}, mean"] = (
                 f"{100 * facts.recall:.1f} % ({words.mean_span(facts.recall_low, facts.recall_high, facts.runs)})"
             )
             row["of runs"] = f"{facts.runs}"
@@ -113,7 +113,8 @@ def sensitivity(table: pd.DataFrame) -> pd.DataFrame:
     """`measures.sensitivity` for people: a row a way of counting, a column a size."""
     rows = []
     for (task, variant, way), cells in table.groupby(["task", "variant", "way"], sort=False):
-        row = {"outcome": {"arithmetic": "all four held-out sums right", "facts": "capitals recalled"}[task]}
+        sums, facts = (words.MEASURES[name] for name in ("held_out_correct", "facts_accuracy"))
+        row = {"outcome": {"arithmetic": f"all four {sums}", "facts": facts}[task]}
         row |= {"runs are": words.VARIANTS[variant], "counted": way}
         for cell in cells.itertuples():
             counted = words.share(int(cell.successes), cell.runs) if task == "arithmetic" else ""
