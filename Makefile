@@ -20,6 +20,7 @@ notebooks: .venv/ready  ## run every notebook anew
 manifest: .venv/ready  ## list the digests of the stored runs, once all of them are sound
 	$(BIN)/python -m lib check
 	cd results && sha256sum runs/*.parquet > runs.sha256
+	$(BIN)/python -m lib table
 
 bench: .venv/ready  ## speed beside other implementations; REFERENCE=PATH adds the paper's public code
 	$(BIN)/python benchmarks/bench.py $(if $(REFERENCE),--reference $(REFERENCE))

@@ -1,15 +1,18 @@
 """The command line: its commands, and what becomes of their errors."""
 
+import io
 import os
 import sys
 import warnings
 from collections.abc import Iterable
+from pathlib import Path
 
 import click
 
 from lib import experiments, lab, settings, words
 from lib import sweep as sweeps
 from lib.errors import UserError, number, shown
+from lib.files import write
 from lib.store import Store
 
 HOURS = 10_000  # the longest time budget
@@ -96,6 +99,16 @@ def status(**given) -> None:
         for cell in cells.reset_index().itertuples(index=False):
             key = cell._replace(width=words.size_name(cell.width)) if "width" in by else cell
             click.echo(f"{name:12} {' '.join(f'{value!s:10}' for value in key[:-2])} {cell[-2]:4} of {cell[-1]:4}")
+
+
+@main.command()
+@click.argument("store", default="results")
+def table(store: str) -> None:
+    """Write one table of all runs of STORE beside them, as runs.parquet."""
+    runs, data = Store(store).runs(), io.BytesIO()
+    runs.to_parquet(data, index=False)
+    write(Path(store) / "runs.parquet", data.getvalue())
+    click.echo(f"{len(runs):,} runs are listed in {click.format_filename(str(Path(store) / 'runs.parquet'))}.")
 
 
 @main.command()

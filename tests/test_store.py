@@ -4,8 +4,10 @@ import contextlib
 import errno
 import json
 import os
+import re
 import resource
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,6 +21,7 @@ from lib.evidence import OUTCOMES
 from lib.run import Run
 from lib.store import MARKER, Store
 
+ROOT = Path(__file__).parents[1]
 ARITHMETIC = Run("arithmetic", 14, 0, iterations=40)
 RUNS = [
     ARITHMETIC,
@@ -421,3 +424,12 @@ def test_a_damaged_checkpoint_counts_as_none(store, damage):
     with pytest.warns(UserWarning, match=f"{run.id}.* does not fit .*set aside as {run.id}.damaged"):
         assert store.load_checkpoint(run) is None
     assert store.load_checkpoint(run) is None and store.checkpoint_path(run.id).with_suffix(".damaged").exists()
+
+
+def test_the_table_of_all_runs_is_that_of_the_results():
+    """`make manifest` makes it; its columns are those that the card beside it explains."""
+    listed = pd.read_parquet(ROOT / "results" / "runs.parquet").set_index("run").sort_index()
+    runs = Store(ROOT / "results").runs().set_index("run").sort_index()
+    pd.testing.assert_frame_equal(listed, runs, check_dtype=False)
+    card = (ROOT / "results" / "README.md").read_text()
+    assert set(re.findall(r"`(\w+)`", card.partition("|---|---|")[2])) >= {"run", *runs.columns}

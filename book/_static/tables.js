@@ -1,0 +1,13 @@
+// Tables: headings say what they head, and on a narrow page each row becomes a card whose cells carry their headings.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const table of document.querySelectorAll("article table")) {
+    const headings = [...table.querySelectorAll("thead th")];
+    headings.forEach((th) => th.setAttribute("scope", "col"));
+    for (const row of table.querySelectorAll("tbody tr"))
+      [...row.cells].forEach((cell, i) => {
+        if (headings[i]) cell.dataset.heading = headings[i].textContent.trim();
+        if (cell.textContent.trim() === "") cell.classList.add("empty");
+      });
+    if (headings.length > 3) table.classList.add("cards");
+  }
+});
