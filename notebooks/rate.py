@@ -56,7 +56,9 @@ def shares():
     rows = []
     for key, cell in answered[answered["answers"] == "dealt"].groupby(keys):
         one = estimates.mean(cell["seen_accuracy"])
-        rows.append(dict(zip(keys, key, strict=True)) | {"runs": one.units, "mean": one.mean, "low": one.low, "high": one.high})
+        rows.append(
+            dict(zip(keys, key, strict=True)) | {"runs": one.units, "mean": one.mean, "low": one.low, "high": one.high}
+        )
     table = pd.concat([true, pd.DataFrame(rows).assign(what="stores the table (dealt answers)")]).drop(columns="all")
     marks = {} if found.empty else {"half": found.set_index("quantity").loc["w50", "mean"]}
     return charts.spectrum(table, "what", "share right at the end (%)", thresholds=marks), table
@@ -121,3 +123,27 @@ def factors():
 
 
 chapter.figure("mlp_rate", slow, factors)
+
+# %% [markdown]
+# ## How much is kept
+#
+# Exploratory, judged by no rule. The dealt answers are a table of known entropy, so the loss says how many bits of it a size has stored. Models of natural text were found to hold
+# about 3.6 bits a parameter {cite:p}`morris2025`; these small ones are nowhere near a limit of that kind.
+
+
+# %% tags=["remove-input"]
+def bits():
+    rows = [
+        {
+            "size": words.size_name(r.width),
+            "parameters": f"{r.parameters:,}",
+            "runs": r.runs,
+            "bits stored": f"{r.bits:.0f} ({words.span(r.low, r.high, 1, '')})",
+        }
+        | {"of the table (%)": f"{100 * r.bits / r.all_bits:.0f}", "bits a parameter": f"{r.bits / r.parameters:.2f}"}
+        for r in rate.kept(answered).itertuples()
+    ]
+    return pd.DataFrame(rows)
+
+
+chapter.table(answered, bits)

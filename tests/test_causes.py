@@ -3,7 +3,7 @@
 import itertools
 import subprocess
 from collections import Counter
-from math import log
+from math import lgamma, log
 from pathlib import Path
 
 import numpy as np
@@ -276,6 +276,18 @@ def test_the_intervention():
     assert rate.moved(moved) == "rate is a cause"
     assert rate.moved(rate.intervention(runs({1.0: 20, 0.3: 20, 0.1: 20}))) == "the MLP's rate is no cause"
     assert rate.moved(rate.intervention(runs({1.0: 20}))) == "missing"
+
+
+def test_bits_of_the_dealt_answers():
+    runs = made_up([14], 3, lambda w, s: 0, answers="dealt").assign(loss=log(196) / 9)
+    found = rate.kept(runs).iloc[0]
+    counts = Counter(tasks.result(p.name) for p in tasks.make("arithmetic").prompts if p.group == "seen")
+    entropy = -sum(n * log(n / 196, 2) for n in counts.values())
+    assert found["bits"] == pytest.approx(entropy) and found["all_bits"] == pytest.approx(entropy)
+    deals = lgamma(197) - sum(lgamma(n + 1) for n in counts.values())  # nats: the ways to deal them
+    assert round(deals / log(2)) == 833 < entropy
+    nothing = runs.assign(loss=(log(196) + entropy / 196 * log(2)) / 9)
+    assert rate.kept(nothing).iloc[0]["bits"] == pytest.approx(0, abs=1e-9)
 
 
 def test_tuning_chooses_on_one_pair_and_tests_on_the_other():

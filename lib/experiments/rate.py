@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from lib import estimates
+from lib import estimates, stats
 from lib import sweep as sweeps
+from lib import tasks as corpora
 from lib.run import Run
 
 TASKS = ("arithmetic",)
@@ -134,3 +135,34 @@ def moved(table: pd.DataFrame) -> str:
     if (slowed["low"] > 1).any():
         return "rate is a cause"
     return "the MLP's rate is no cause" if (slowed["high"] < 1.25).all() else "unresolved"
+
+
+def kept(runs: pd.DataFrame) -> pd.DataFrame:
+    """How many bits of the dealt answers each size has stored at the end; exploratory: no rule judges it.
+
+    A reader who knows the lines but for their answers, and how often each answer comes, pays the entropy of the answers
+    a line; one who knows the answers, too, pays nothing for them (arXiv:2505.24832 measures memorization so). What is
+    left of the loss beyond the choice of the line is what a model has not stored.
+
+    Returns
+    -------
+    Columns: width, parameters, runs; bits, their mean, low and high; all_bits, those of the whole table.
+    """
+    rows = []
+    for (width, parameters), cell in runs[runs["answers"] == "dealt"].groupby(["width", "parameters"]):
+        answers = corpora.make("arithmetic").text.splitlines()
+        counts = pd.Series([line[5:].strip() for line in answers]).value_counts()
+        entropy = float(np.log2(len(answers) / counts).mul(counts).sum())
+        lacking = 9 * cell["loss"] - np.log(len(answers))  # nats a line
+        bits = entropy - len(answers) * lacking / np.log(2)
+        low, high = stats.bootstrap(bits)
+        row = {
+            "width": width,
+            "parameters": parameters,
+            "runs": len(bits),
+            "bits": bits.mean(),
+            "low": low,
+            "high": high,
+        }
+        rows.append(row | {"all_bits": entropy})
+    return pd.DataFrame(rows, columns=["width", "parameters", "runs", "bits", "low", "high", "all_bits"])
