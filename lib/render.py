@@ -29,6 +29,7 @@ BOOK = Path(__file__).parents[1] / "book"
 DATA = "BOOK_DATA"  # the environment variable with the folder for figures' data, set while the book's own notebooks run
 VEGA_LITE = "_".join(alt.VEGALITE_VERSION.split(".")[:2])  # as vl-convert spells it
 PAPER = {**charts.LIGHT, "background": "white"}
+ROWS_TOLD = 12  # rows, or values of a column, that a figure's text alternative lists
 # What draws a chart elsewhere, and the SHA-384 of each script: a browser runs nothing else under its name.
 ELSEWHERE = {
     "vega@6.4.0/build/vega.min.js": "VKdcJr3ZaBIJMbVcopTAI/JEuUkSY6qnwVu9iLuw0DnQ9gQ1JjsfZJhXFQAgNi43",
@@ -84,9 +85,33 @@ def figure(chart: alt.TopLevelMixin, table: pd.DataFrame, name: str, runs: pd.Da
     path = save_data(table, name)
     file = f'<a href="../_static/{path.name}" download>Data</a>' if DATA in os.environ else f"<code>{path}</code>"
     said = file if runs is None else f"{html.escape(note(runs))} {file}"
-    shown = mimebundle(chart.to_dict())
+    shown = mimebundle(chart.to_dict() | {"description": described(table)})
     shown["text/html"] += f'\n<p class="chart-note">{said}</p>'
     display({"text/plain": name, **shown}, raw=True)
+
+
+def described(table: pd.DataFrame) -> str:
+    """The text alternative of a figure, for who does not see it: what its data say, row by row where there are few.
+
+    Otherwise each column by itself: its values where there are few, else its least and its greatest.
+    """
+    spelt = lambda value: f"{value:.4g}" if isinstance(value, float) else str(value)  # noqa: E731
+    if len(table) <= ROWS_TOLD:
+        rows = [", ".join(f"{name} {spelt(v)}" for name, v in row.items()) for row in table.to_dict("records")]
+        return f"A chart of {words.count(len(table), 'row')}: {'; '.join(rows)}."
+    parts = []
+    for name in table.columns:
+        values = table[name].dropna()
+        if values.map(type).eq(list).any() or values.empty:
+            continue
+        found = values.drop_duplicates()
+        if len(found) <= ROWS_TOLD:
+            parts.append(f"{name}: {', '.join(map(spelt, found.tolist()))}")
+        elif pd.api.types.is_numeric_dtype(values):
+            parts.append(f"{name}: {spelt(float(values.min()))} to {spelt(float(values.max()))}")
+        else:
+            parts.append(f"{name}: {len(found):,} different ones")
+    return f"A chart of {words.count(len(table), 'row')}. {'; '.join(parts)}."
 
 
 def note(runs: pd.DataFrame) -> str:

@@ -60,6 +60,15 @@ def test_figure_tells_the_runs_and_offers_the_data(tmp_path, monkeypatch, capsys
     assert (tmp_path / "points.csv").read_text() == "width,loss,note\n14,0.746123,a</script>\n28,1,ü\n"
 
 
+def test_a_figure_has_a_text_alternative_with_its_numbers() -> None:
+    few = render.described(TABLE)
+    assert few == "A chart of 2 rows: width 14, loss 0.7461, note a</script>; width 28, loss 1, note ü."
+    many = pd.DataFrame(
+        {"width": [14, 28] * 20, "iteration": range(0, 4000, 100), "share": [0.25] * 40, "all": [[1]] * 40}
+    )
+    assert render.described(many) == "A chart of 40 rows. width: 14, 28; iteration: 0 to 3900; share: 0.25."
+
+
 def test_a_rerun_leaves_the_books_data_alone(tmp_path, monkeypatch) -> None:
     monkeypatch.delenv(render.DATA)
     monkeypatch.setattr(render, "BOOK", tmp_path / "book")
