@@ -1,9 +1,10 @@
 PYTHON ?= python3
+CHROMIUM ?= chromium
 BIN := .venv/bin
 # Nothing but files whose hashes are known, and nothing that would have to be built by tools that are not.
 LOCKED := --quiet --require-hashes --no-deps --only-binary :all:
 
-.PHONY: book test notebooks bench manifest lock clean
+.PHONY: book test notebooks bench manifest pdf lock clean
 
 book: book/_static/vega.js  ## the book, at _build/html/index.html
 	$(BIN)/jupyter-book build --all -q -W -n --keep-going .
@@ -24,6 +25,13 @@ manifest: .venv/ready  ## list the digests of the stored runs, once all of them 
 
 bench: .venv/ready  ## speed beside other implementations; REFERENCE=PATH adds the paper's public code
 	$(BIN)/python benchmarks/bench.py $(if $(REFERENCE),--reference $(REFERENCE))
+
+# The pages name their styles and scripts as seen from the folder above the root page's.
+pdf: book  ## the whole book as _build/book.pdf (needs Chromium)
+	$(BIN)/jupyter-book build --builder singlehtml -q .
+	cp _build/singlehtml/notebooks/index.html _build/singlehtml/book.html
+	$(CHROMIUM) --headless --no-sandbox --disable-gpu --no-pdf-header-footer --virtual-time-budget=60000 \
+		--print-to-pdf=_build/book.pdf "file://$(CURDIR)/_build/singlehtml/book.html" 2>/dev/null
 
 # torch and what it needs of CUDA are apart: a machine may be offered the build for CPUs or that of PyPI.
 lock:  ## pin everything with hashes, for every platform (needs uv); the build for CPUs is pinned by hand
