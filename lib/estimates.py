@@ -109,16 +109,18 @@ def half(x: np.ndarray, shares: np.ndarray) -> np.ndarray:
     return np.exp(np.where(inside, at, far))
 
 
-def crossing(x: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Where values fall to 0 for good: between the last x that has them above and the next, by interpolation in log x.
+def crossing(x: np.ndarray, values: np.ndarray, first: bool = False) -> np.ndarray:
+    """Where values fall to 0, by interpolation in log x: for good, or with `first` for the first time.
 
-    0 where they are nowhere above, infinity where they are above at the end; NaN in values is passed over.
+    0 where they are nowhere above, infinity where they do not fall; NaN in values is passed over.
     """
     found = []
     for row in values:
         known = np.flatnonzero(~np.isnan(row))
-        above = [i for i in known if row[i] > 0]
-        later = [i for i in known if above and i > above[-1]]
+        above, below = [[i for i in known if (row[i] > 0) == side] for side in (True, False)]
+        if first:
+            above = [i for i in above if not below or i < below[0]]
+        later = [i for i in below if above and i > above[-1]]
         if not above or not later:
             found.append(0.0 if not above else inf)
             continue

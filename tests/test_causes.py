@@ -217,6 +217,9 @@ def test_crossings():
     rows = [[1, -1, -1], [1, 1, -3], [inf, -1, -1], [nan, 1, -inf], [-1, -1, -1], [1, 1, 1], [1, -1, nan]]
     expected = [10**2.5, 10**3.25, 1_000, 1_000, 0, inf, 10**2.5]
     assert estimates.crossing(x, np.array(rows)) == pytest.approx(expected)
+    again = np.array([[1, -1, 1.0], [-1, 1, -1], [1, 1, 1]])
+    assert estimates.crossing(x, again) == pytest.approx([inf, 10**3.5, inf])
+    assert estimates.crossing(x, again, first=True) == pytest.approx([10**2.5, 0, inf])
 
 
 # Verdicts, on runs that are made up

@@ -83,7 +83,7 @@ def accounts(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
         late = np.log(draws(when, "dealt", when["iteration"], np.median))
         found = {
             "w50": estimates.half(both[fitted], shares[:, fitted]),
-            "capacity": estimates.crossing(both, estimates.STORED - stored - 1e-12),
+            "capacity": estimates.crossing(both, estimates.STORED - stored - 1e-12, first=True),
             "rate": estimates.crossing(both, late - np.log(draws(when, "true", when["iteration"], np.median))),
         }
     rows = []
