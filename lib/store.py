@@ -194,11 +194,11 @@ class Store:
         return pd.concat([pd.concat(parts, ignore_index=True), each], axis=1)
 
     def merge(self, other: "Store") -> tuple[int, list[str]]:
-        """Copies the runs of another store that this one lacks, in today's form.
+        """Copies the runs of another store that this one lacks, in today's form, and the weights of runs.
 
         Returns
         -------
-        how many were copied, and a sentence for each run that is damaged and was left out.
+        how many runs were copied, and a sentence for each run, or its weights, that is damaged and was left out.
 
         Raises
         ------
@@ -224,6 +224,12 @@ class Store:
             self._prepare()
             write(self.path(run), found.encode())
             copied += 1
+        for run in sorted(self.ids() & other.ids() - wrong.keys()):
+            if other.weights_path(run).exists() and not self.weights_path(run).exists():
+                try:
+                    self.keep_weights(self.config(run), other.weights(self.config(run)))
+                except UserError as error:
+                    wrong[run] = str(error)
         return copied, list(wrong.values())
 
     def check(self) -> tuple[list[str], list[str]]:

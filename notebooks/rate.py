@@ -109,6 +109,7 @@ chapter.figure("rate_times", answered if len(when) else when, times)
 
 # %% tags=["remove-input"]
 moved = rate.intervention(here.runs) if len(here.runs) else pd.DataFrame()
+moved = moved if len(moved) > 1 else moved.iloc[:0]
 
 
 def slowed():

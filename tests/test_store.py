@@ -212,6 +212,19 @@ def test_merge(store, tmp_path):
     assert other.path(RUNS[1].id).read_bytes() == store.path(RUNS[1].id).read_bytes()
 
 
+def test_merge_takes_the_weights_along(store, tmp_path):
+    kept = {run: {40: torch.arange(run.architecture.parameters(), dtype=torch.float32)} for run in RUNS[:2]}
+    for run, weights in kept.items():
+        store.keep_weights(run, weights)
+    store.weights_path(RUNS[1].id).write_bytes(b"damaged")
+    other = Store(tmp_path / "other")
+    other.add(ARITHMETIC, curve(ARITHMETIC), TRAINED)  # a run that is there, without its weights
+    copied, wrong = other.merge(store)
+    assert copied == 2 and len(wrong) == 1 and RUNS[1].id in wrong[0]
+    assert torch.equal(other.weights(ARITHMETIC)[40], kept[ARITHMETIC][40])
+    assert not other.weights_path(RUNS[1].id).exists()
+
+
 # Damage
 
 

@@ -130,7 +130,7 @@ def intervention(runs: pd.DataFrame) -> pd.DataFrame:
 def moved(table: pd.DataFrame) -> str:
     """The registered word on the intervention."""
     slowed = table[table["mlp_rate"] < 1]
-    if len(slowed) < 2:
+    if len(slowed) < 2 or 1.0 not in set(table["mlp_rate"]):
         return "missing"
     if (slowed["low"] > 1).any():
         return "rate is a cause"
