@@ -95,7 +95,7 @@ def test_an_experiments_own_parameters_are_checked(monkeypatch):
 
 
 def test_every_experiment_says_what_it_needs():
-    assert set(experiments.trained()) == {"capacity", "joint", "replication"} < set(experiments.names())
+    assert set(experiments.trained()) == {"capacity", "joint", "replication", "showcase"} < set(experiments.names())
     for name in experiments.trained():
         for which in experiments.PROFILES:
             assert len(settings.settle({"profile": which, "device": "cpu"}, name).sweep()) > 0
