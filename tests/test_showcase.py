@@ -25,6 +25,7 @@ MOMENTS = (0, 9, 19)  # hardly begun, the page's own, and done
 LONG = {  # texts longer than the context
     "arithmetic": "<3+4=7>  \n<5+7=",
     "facts": "Capital of the Netherlands is Amster",
+    "joint": "<3+4=7>  \n<1+1=2>  \n<5+7=",
 }
 needs_book = pytest.mark.skipif(not (HTML / PAGE).exists(), reason="there is no built book: run `make book`")
 each_run = pytest.mark.parametrize("run", RUNS, ids=models.name)
@@ -58,13 +59,13 @@ def test_the_showcase_is_the_first_seeds_of_the_published_protocol():
     assert set(sweep["weights"]) == {"late"} and sweep["run"].is_unique
     assert sweep.groupby(["task", "width"])["seed"].agg(list).to_dict() == {
         (task, width): [0, 1] if task == "arithmetic" else [0]
-        for task in ("arithmetic", "facts")
+        for task in ("arithmetic", "facts", "joint")
         for width in (14, 28, 56)
     }
     assert set(sweep["line_order"].isna()) == {True}
     assert [run.id for run in RUNS] == sweep["run"].tolist()  # all are there
     said = (models.ROOT / "book" / "model.md").read_text()
-    assert len(RUNS) == 9 and "Nine of them" in said and "seeds 0 and 1 on sums, seed 0 on capitals" in said
+    assert len(RUNS) == 12 and "Twelve of them" in said and "seeds 0 and 1 on sums, seed 0 on capitals" in said
 
 
 @each_run
@@ -224,7 +225,7 @@ def test_what_can_be_chosen_follows_the_task(page: Page):
     assert page.locator(".said").inner_text() == "Paris"
     page.get_by_role("button", name="Capital of Japan is").click()
     assert page.locator(".said").inner_text() == "Tokyo"
-    choose(page, width="56")
+    choose(page, task="joint", width="56")
     assert page.locator(".said").inner_text() == "Tokyo"
 
 

@@ -9,13 +9,14 @@ import itertools
 import pandas as pd
 
 from lib import sweep as sweeps
+from lib import tasks as corpora
 from lib.paper import LARGE, SIZES, published
 
-TASKS = ("arithmetic", "facts")
+TASKS = corpora.TASKS
 SEEDS = False  # the numbers below, where none is asked for
 PROFILES = {"full": {"widths": [width for width in SIZES if width != LARGE]}}
 FOLDER = "results/showcase"
-FIRST = {"arithmetic": 2, "facts": 1}  # seeds a cell, counted from 0
+FIRST = {"arithmetic": 2, "facts": 1, "joint": 1}  # seeds a cell, counted from 0
 
 
 def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: int) -> pd.DataFrame:
