@@ -6,13 +6,14 @@ LOCKED := --quiet --require-hashes --no-deps --only-binary :all:
 
 .PHONY: book test notebooks bench manifest pdf lock clean
 
-book: book/_static/vega.js  ## the book, at _build/html/index.html
+book: book/_static/vega.js book/_static/models/showcase.js  ## the book, at _build/html/index.html
 	$(BIN)/jupyter-book build --all -q -W -n --keep-going .
 
 test: book  ## everything that must pass
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m lib check
+	$(BIN)/python -m lib check results/showcase
 	CUDA_VISIBLE_DEVICES= $(BIN)/python -m pytest
 
 notebooks: .venv/ready  ## run every notebook anew
@@ -40,7 +41,7 @@ lock:  ## pin everything with hashes, for every platform (needs uv); the build f
 	mv rest.lock requirements.lock
 
 clean:
-	rm -rf _build book/_static/vega.js book/_static/themes.js book/_static/tex-svg.js
+	rm -rf _build book/_static/models book/_static/vega.js book/_static/themes.js book/_static/tex-svg.js
 
 # The environment finds `lib` from any folder: four folders above its packages stands the checkout.
 .venv/ready: requirements.lock requirements-cpu.lock requirements-cuda.lock
@@ -52,3 +53,6 @@ clean:
 
 book/_static/vega.js: .venv/ready lib/charts/style.py lib/render.py
 	$(BIN)/python -m lib.render
+
+book/_static/models/showcase.js: .venv/ready lib/models.py lib/tasks.py lib/experiments/showcase.py $(wildcard results/showcase/weights/*)
+	$(BIN)/python -m lib.models

@@ -37,8 +37,9 @@ from lib.training import Stack
 CHECKPOINT_SECONDS = 15
 CHUNK_SECONDS = 1  # between two looks at the clock, unless a single update takes longer
 STACK_FLOATS = 2**28  # of one activation of a whole stack on a GPU; a stack that does not fit all the same is halved
-KEPT = 20  # iterations, spaced by logarithm, whose weights a run keeps that is asked for "log"
-WEIGHTS = ("", "final", "log")  # what a sweep may ask for
+KEPT = 20  # iterations, spaced by logarithm, whose weights a run keeps that is asked for "log" or "late"
+LATE = 1 / 300  # of a run, when the first of "late" is: until then there is little to see
+WEIGHTS = ("", "final", "log", "late")  # what a sweep may ask for
 GOES_ON = "the same command goes on where it stopped"
 
 Tell = Callable[[str, int], Any]  # is told a run's id and the iteration that it has reached
@@ -112,8 +113,9 @@ def _provenance(stack: Stack, seconds: float) -> dict:
 
 def kept(run: Run, weights: str) -> list[int]:
     """The iterations at which a run keeps its weights: none, the last, or `KEPT` spaced by logarithm, with the last."""
-    if weights == "log":
-        return np.unique(np.geomspace(1, run.iterations, KEPT).round().astype(int)).tolist()
+    if weights in ("log", "late"):
+        first = max(1, run.iterations * LATE) if weights == "late" else 1
+        return np.unique(np.geomspace(first, run.iterations, KEPT).round().astype(int)).tolist()
     return [run.iterations] if weights == "final" else []
 
 
