@@ -426,7 +426,7 @@ def pair_shares() -> dict[int, list[float]]:
             cells[run["width"]].setdefault(run["held_out"], {})[run["seed"]] = run["greedy"][-1][hidden].mean()
     for look in ({14: 5, 28: 5, 56: 2}, {14: 1, 28: 1, 56: 1}):
         due = {w: [[r.get(s) for s in range(100, 100 + n)] for r in cells[w].values()] for w, n in look.items()}
-        if all(len(pairs) == 45 and None not in sum(pairs, []) for pairs in due.values()):
+        if all(len(pairs) == 45 and not any(None in seeds for seeds in pairs) for pairs in due.values()):
             return {width: [float(np.mean(values)) for values in pairs] for width, pairs in due.items()}
     raise AssertionError("no look at the pairs is complete")
 
