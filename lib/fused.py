@@ -23,12 +23,16 @@ def fits(architecture: Architecture, dropout: float) -> bool:
     return dropout == 0 and _library(architecture) is not None
 
 
+def sizes(architecture: Architecture) -> dict[str, int]:
+    """The macros that make fused.cpp the form of one architecture."""
+    a = architecture
+    found = {"WIDTH": a.width, "HIDDEN": a.width * a.expansion, "LAYERS": a.layers, "HEADS": a.heads}
+    return found | {"VOCABULARY": a.vocabulary, "CONTEXT": a.context}
+
+
 @functools.cache
 def _library(architecture: Architecture) -> Any:  # a ctypes.CDLL, or None where none can be had (see `fits`)
-    a = architecture
-    sizes = {"WIDTH": a.width, "HIDDEN": a.width * a.expansion, "LAYERS": a.layers, "HEADS": a.heads}
-    sizes |= {"VOCABULARY": a.vocabulary, "CONTEXT": a.context}
-    return compiling.library(SOURCE, sizes, lambda library: _answers(library, architecture))
+    return compiling.library(SOURCE, sizes(architecture), lambda library: _answers(library, architecture))
 
 
 def _answers(library: ctypes.CDLL, architecture: Architecture) -> bool:
