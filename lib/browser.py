@@ -69,14 +69,6 @@ def compile_kernel(width: int) -> None:
     path.write_text(SCRIPT.format(width=width, digest=made_from, text=json.dumps(text)))
 
 
-def ours(run: Run) -> Run:
-    """The run that the laboratory would train in the place of `run`: the same, where it can be had there at all."""
-    return Run(
-        "arithmetic", run.width, run.seed, run.iterations,
-        weight_decay=run.weight_decay, held_out=run.held_out, line_order=run.line_order,
-    )  # fmt: skip
-
-
 def outcomes(runs: pd.DataFrame) -> dict[str, dict[int, int]]:
     """Held-out sums right at the end of each run that can be had in the laboratory, by seed, by settings.
 
@@ -89,7 +81,8 @@ def outcomes(runs: pd.DataFrame) -> dict[str, dict[int, int]]:
     found: dict[str, dict[int, int]] = {}
     for run, right in zip(sweep.rows(runs), runs["held_out_correct"], strict=True):
         lines = {None: "published", run.seed: "own"}.get(run.line_order)
-        if run == ours(run) and lines:
+        chosen = {"weight_decay": run.weight_decay, "held_out": run.held_out, "line_order": run.line_order}
+        if lines and run.id == Run("arithmetic", run.width, run.seed, run.iterations, **chosen).id:
             settings = (run.width, run.held_out, lines, f"{run.weight_decay:g}", run.iterations)
             found.setdefault(" / ".join(map(str, settings)), {})[run.seed] = int(right)
     return found

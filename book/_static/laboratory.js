@@ -22,7 +22,7 @@
     element("select", { name }, ...options.map(([of, label]) => element("option", { value: of, ...(of === chosen && { selected: "" }) }, label)));
   const settings = element("fieldset", {}, element("legend", { class: "visually-hidden" }, "What to train"),
     field("Size", choice("width", Object.keys(known.colours).map((width) => [width, `n${width}`]), "14")),
-    field("Order of the lines", choice("lines", [["own", "shuffled, by the seed"], ["published", "as published"]], "own")),
+    field("Lines", choice("lines", [["own", "shuffled"], ["published", "as published"]], "own")),
     field("Weight decay", number("decay", 0, 100, "any", 0)),
     field("Updates", number("updates", 20, 100000, 1, 30000)),
     field("Models", number("models", 1, 16, 1, 1)),
@@ -32,13 +32,12 @@
   const bar = element("progress", { max: 1, value: 0, "aria-label": "progress" });
   const status = element("p", { class: "laboratory-status" });
   const heard = element("p", { class: "visually-hidden", role: "status" }); // for screen readers: seldom changed
-  const outcome = element("p", { class: "laboratory-outcome" });
   const cells = new Map(known.published.map((expression) => [expression, button("")]));
   const plot = element("div", { class: "laboratory-plot", role: "img" });
   const panels = element("div", { class: "laboratory-panels" },
     ...["+", "-"].map(grid),
     element("figure", {}, element("figcaption", {}, "Loss, nats a character, by update"), plot));
-  root.append(element("form", {}, settings), element("div", { class: "laboratory-buttons" }, go, anew, save, status), bar, heard, panels, outcome);
+  root.append(element("form", {}, settings), element("div", { class: "laboratory-buttons" }, go, anew, save), bar, status, heard, panels);
 
   function grid(operation) {
     const sign = operation === "+" ? "+" : "−";
@@ -51,7 +50,7 @@
   // The state: what is chosen, and the models: { run, iteration, history, answers, worker }.
 
   const hidden = new Set(["5,7"]);
-  let phase = "rest", models = [], kernel, pace, floors, announced;
+  let phase = "rest", models = [], kernel, pace, floors, trouble;
 
   const pair = (expression) => [expression[0], expression[2]].sort().join(",");
   const hole = () => known.published.filter((expression) => hidden.has(pair(expression)));
@@ -130,13 +129,13 @@
   function reset() {
     models.forEach(({ worker }) => worker?.terminate());
     models = [];
-    floors = undefined;
+    floors = trouble = undefined;
     enter("rest");
   }
 
   function fail(message) {
     reset();
-    outcome.textContent = `This did not work: ${message}.`;
+    trouble = `This did not work: ${message}.`;
   }
 
   // A recording, where nothing can be trained.
@@ -189,10 +188,9 @@
     const total = models.reduce((sum, { run }) => sum + run.iterations, 0);
     const made = models.reduce((sum, { iteration }) => sum + iteration, 0);
     bar.value = total ? made / total : 0;
-    status.textContent = progress(made, total);
-    outcome.textContent = phase === "done" ? verdict() : (phase === "rest" && outcome.textContent) || "";
-    const said = phase === "training" ? `Training, ${Math.floor((4 * made) / total) * 25} % done.` : { paused: "Paused.", done: outcome.textContent }[phase];
-    if (said && said !== announced) heard.textContent = announced = said;
+    status.textContent = { rest: invitation, done: verdict }[phase]?.() ?? progress(made, total);
+    const said = phase === "training" ? `Training, ${Math.floor((4 * made) / total) * 25} % done.` : status.textContent;
+    if (said !== heard.textContent) heard.textContent = said;
   }
 
   const most = (list) => list.reduce((best, one) => (list.filter((x) => x === one).length > list.filter((x) => x === best).length ? one : best));
@@ -214,7 +212,7 @@
   }
 
   function drawLoss() {
-    const most = models[0]?.run.iterations ?? 1, least = 0.9 * (floors?.ordered ?? 0.6);
+    const most = models[0]?.run.iterations ?? 1, least = 0.8 * (floors?.ordered ?? 0.6);
     const y = (loss) => (100 * Math.log(TOP / loss)) / Math.log(TOP / least);
     const line = ({ run, history }) =>
       `<path stroke="${known.colours[run.width]}" d="M${history.map(({ iteration, loss }) => `${(100 * iteration) / most} ${y(loss)}`).join("L")}"/>`;
@@ -230,8 +228,13 @@
 
   // Words.
 
+  function invitation() {
+    if (trouble) return trouble;
+    if (!able) return "This browser cannot train: it lacks WebAssembly with SIMD. Here is a recording of a run of the book.";
+    return `${count(hole().length, "sum")} of 200 ${hole().length === 1 ? "is" : "are"} hidden. Press a cell to hide its pair, or to show it again.`;
+  }
+
   function progress(made, total) {
-    if (phase === "rest") return able ? "" : "This browser cannot train here: it lacks WebAssembly with SIMD. Here is a recording of one of the book's runs.";
     const at = models.length > 1 ? `${Math.floor((100 * made) / total)} % of ${count(models.length, "model")}` : `Update ${made.toLocaleString("en")} of ${total.toLocaleString("en")}`;
     if (phase !== "training") return at;
     pace ??= { made, since: performance.now() };
@@ -242,10 +245,11 @@
   function verdict() {
     const { run } = models[0], asked = hole().length, others = known.published.length - asked;
     const found = models.map(({ history }) => history[history.length - 1]);
+    const whose = able ? "Yours" : "The recorded run";
     const all = found.filter(({ heldOut }) => heldOut === asked).length;
     const yours = models.length === 1
-      ? `Yours: ${found[0].heldOut} of ${asked} hidden sums right, and ${found[0].seen} of the ${others} others.`
-      : `Yours: ${all} of ${models.length} models have all ${asked} hidden sums right (${found.map(({ heldOut }) => heldOut).join(", ")}).`;
+      ? `${whose}: ${found[0].heldOut} of ${asked} hidden sums right, and ${found[0].seen} of the ${others} others.`
+      : `${whose}: ${all} of ${models.length} models have all ${asked} hidden sums right (${found.map(({ heldOut }) => heldOut).join(", ")}).`;
     const key = [run.width, run.hidden.join(" "), run.lineOrder === null ? "published" : "own", run.weightDecay, run.iterations].join(" / ");
     const theirs = known.runs[key];
     if (!theirs) return `${yours} The book has no run with these settings.`;
