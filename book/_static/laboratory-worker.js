@@ -154,7 +154,8 @@ const laboratoryEngine = () => {
     const floor = (often) => {
       let total = 0;
       for (let i = 0; i + length < written.length; ++i)
-        for (let n = 1; n <= length; ++n) total -= Math.log(often(written.substr(i, n + 1)) / often(written.substr(i, n)));
+        for (let n = 1; n <= length; ++n)
+          total -= Math.log(often(written.substr(i, n + 1)) / often(written.substr(i, n)));
       return total / length / (written.length - length);
     };
     return { unordered: floor(drawn), ordered: floor((prefix) => pieces.get(prefix)) };
@@ -167,11 +168,12 @@ const laboratoryEngine = () => {
       up: [d, d], down: [d, d], norm3: [d] };
   }
 
+  const size = (shape) => shape.reduce((a, b) => a * b);
+
   // A value a parameter: `each(name, shape, count)` gives those of one matrix or gain.
   function flat(width, each) {
-    return Float32Array.from(
-      Object.entries(shapes(width)).flatMap(([name, shape]) => Array.from(each(name, shape, shape.reduce((a, b) => a * b)))),
-    );
+    const entries = Object.entries(shapes(width));
+    return Float32Array.from(entries.flatMap(([name, shape]) => [...each(name, shape, size(shape))]));
   }
 
   function initialize(width, seed) {
@@ -185,10 +187,8 @@ const laboratoryEngine = () => {
 
   function unpack(width, parameters) {
     let begin = 0;
-    return Object.fromEntries(Object.entries(shapes(width)).map(([name, shape]) => {
-      const part = parameters.subarray(begin, (begin += shape.reduce((a, b) => a * b)));
-      return [name, part];
-    }));
+    const entries = Object.entries(shapes(width));
+    return Object.fromEntries(entries.map(([name, shape]) => [name, parameters.subarray(begin, (begin += size(shape)))]));
   }
 
   const product = (matrix, vector) => { // matrix (rows, vector.length)
@@ -215,14 +215,14 @@ const laboratoryEngine = () => {
   // A function from a text of at most CONTEXT characters to the likeliest next one, in float64.
   function reader(width, parameters) {
     const p = unpack(width, parameters), rows = [];
-    const row = (position, token) => // embedding, query, key and value: in one layer they depend on these two alone
-      (rows[position * V + token] ??= (() => {
-        const input = Float64Array.from({ length: width }, (_, i) => p.tokens[token * width + i] + p.positions[position * width + i]);
-        const qkv = product(p.attention, norm(input, p.norm1));
-        return { input, q: qkv.subarray(0, width), k: qkv.subarray(width, 2 * width), v: qkv.subarray(2 * width) };
-      })());
-    return (written) => {
-      const path = Array.from(encode(written), (token, position) => row(position, token));
+    const row = (position, token) => {
+      const input = Float64Array.from(p.tokens.subarray(token * width, (token + 1) * width));
+      for (let i = 0; i < width; ++i) input[i] += p.positions[position * width + i];
+      const qkv = product(p.attention, norm(input, p.norm1));
+      return { input, q: qkv.subarray(0, width), k: qkv.subarray(width, 2 * width), v: qkv.subarray(2 * width) };
+    };
+    return (written) => { // in one layer a row depends on position and token alone, so it is computed once
+      const path = Array.from(encode(written), (token, position) => (rows[position * V + token] ??= row(position, token)));
       const { input, q } = path[path.length - 1];
       const weights = path.map(({ k }) => Math.exp(sum(k.map((a, i) => a * q[i])) / Math.sqrt(width)));
       const mixed = new Float64Array(width), total = sum(weights);
@@ -274,15 +274,16 @@ const laboratoryEngine = () => {
     const windowed = [...[tokens, order, rank, shared].map((values) => place(values).at), offsets];
     const beginning = initialize(run.width, run.seed), zeros = new Float32Array(beginning.length);
     const [parameters, ...moments] = [beginning, zeros, zeros].map(place);
-    const decay = place(flat(run.width, (_, shape, count) => Array(count).fill(shape.length > 1 ? run.weightDecay : 0)));
+    const decays = (_, shape, count) => Array(count).fill(shape.length > 1 ? run.weightDecay : 0);
+    const decay = place(flat(run.width, decays));
     const every = place(order), drawn = place(new Int32Array(BATCH)), rate = place(rates(run));
     let done = 0;
     return {
       advance(updates) {
         for (; updates > 0; --updates, ++done) {
           windows(run.seed, done, offsets, drawn.view());
-          train(...windowed, parameters.at, ...moments.map(({ at }) => at), decay.at, drawn.at, BATCH, rate.at + 4 * done, 1,
-            BigInt(done), ...BETAS, EPSILON);
+          train(...windowed, parameters.at, ...moments.map(({ at }) => at), decay.at, drawn.at, BATCH,
+            rate.at + 4 * done, 1, BigInt(done), ...BETAS, EPSILON);
         }
         return done;
       },

@@ -17,34 +17,42 @@
   // What there is to see and to press.
 
   const field = (label, control) => element("label", {}, element("span", {}, label), control);
-  const number = (name, min, max, step, at) => element("input", { name, type: "number", min, max, step, value: at, required: "" });
-  const choice = (name, options, chosen) =>
-    element("select", { name }, ...options.map(([of, label]) => element("option", { value: of, ...(of === chosen && { selected: "" }) }, label)));
-  const settings = element("fieldset", {}, element("legend", { class: "visually-hidden" }, "What to train"),
-    field("Size", choice("width", Object.keys(known.colours).map((width) => [width, `n${width}`]), "14")),
-    field("Lines", choice("lines", [["own", "shuffled"], ["published", "as published"]], "own")),
+  const number = (name, min, max, step, value) =>
+    element("input", { name, type: "number", min, max, step, value, required: "" });
+  const choice = (name, options) =>
+    element("select", { name }, ...options.map(([value, label]) => element("option", { value }, label)));
+  const button = (label) => element("button", { type: "button" }, label);
+
+  const sizes = choice("width", Object.keys(known.colours).map((width) => [width, `n${width}`]));
+  sizes.value = "14";
+  const settings = element("fieldset", {},
+    element("legend", { class: "visually-hidden" }, "What to train"),
+    field("Size", sizes),
+    field("Lines", choice("lines", [["own", "shuffled"], ["published", "as published"]])),
     field("Weight decay", number("decay", 0, 100, "any", 0)),
     field("Updates", number("updates", 20, 100000, 1, 30000)),
     field("Models", number("models", 1, 16, 1, 1)),
     field("First seed", number("seed", 0, 1e6, 1, 0)));
-  const button = (label) => element("button", { type: "button" }, label);
   const [go, anew, save] = ["Train", "Start anew", "Save the numbers"].map(button);
   const bar = element("progress", { max: 1, value: 0, "aria-label": "progress" });
   const status = element("p", { class: "laboratory-status" });
-  const heard = element("p", { class: "visually-hidden", role: "status" }); // for screen readers: seldom changed
+  const heard = element("p", { class: "visually-hidden", role: "status" }); // by screen readers: changes seldom
   const cells = new Map(known.published.map((expression) => [expression, button("")]));
   const plot = element("div", { class: "laboratory-plot", role: "img" });
-  const panels = element("div", { class: "laboratory-panels" },
-    ...["+", "-"].map(grid),
-    element("figure", {}, element("figcaption", {}, "Loss, nats a character, by update"), plot));
-  root.append(element("form", {}, settings), element("div", { class: "laboratory-buttons" }, go, anew, save), bar, status, heard, panels);
+  root.append(
+    element("form", {}, settings),
+    element("div", { class: "laboratory-buttons" }, go, anew, save),
+    bar, status, heard,
+    element("div", { class: "laboratory-panels" },
+      ...["+", "-"].map(grid),
+      element("figure", {}, element("figcaption", {}, "Loss, nats a character, by update"), plot)));
 
   function grid(operation) {
     const sign = operation === "+" ? "+" : "−";
     const head = element("tr", {}, element("td", {}, sign), ...DIGITS.map((b) => element("th", { scope: "col" }, b)));
     const rows = DIGITS.map((a) => element("tr", {}, element("th", { scope: "row" }, a),
       ...DIGITS.map((b) => element("td", {}, cells.get(a + operation + b)))));
-    return element("table", { "aria-label": `a ${sign} b: rows are a, columns are b; press a cell to hide its pair` }, head, ...rows);
+    return element("table", { "aria-label": `a ${sign} b, a down and b across` }, head, ...rows);
   }
 
   // The state: what is chosen, and the models: { run, iteration, history, answers, worker }.
@@ -57,10 +65,11 @@
 
   function chosen() {
     const of = Object.fromEntries(new FormData(settings.form));
+    const pairs = [...hidden].sort().map((digits) => digits.split(",").map(Number));
+    const common = { width: +of.width, hidden: pairs, weightDecay: +of.decay, iterations: +of.updates };
     return Array.from({ length: +of.models }, (_, i) => {
       const seed = +of.seed + i;
-      return { width: +of.width, hidden: [...hidden].sort().map((p) => p.split(",").map(Number)), seed,
-        lineOrder: of.lines === "own" ? seed : null, weightDecay: +of.decay, iterations: +of.updates };
+      return { ...common, seed, lineOrder: of.lines === "own" ? seed : null };
     });
   }
 
@@ -89,7 +98,8 @@
       next();
     };
     model.worker.onerror = ({ message }) => fail(message);
-    model.worker.postMessage({ wasm: kernel, published: known.published, run: model.run, paused: phase === "paused" });
+    const { published } = known;
+    model.worker.postMessage({ wasm: kernel, published, run: model.run, paused: phase === "paused" });
     URL.revokeObjectURL(address);
   }
 
@@ -110,15 +120,15 @@
 
   async function train() {
     if (!settings.form.reportValidity()) return;
-    const runs = chosen();
-    models = runs.map((run) => ({ run, iteration: 0, history: [] }));
+    const asked = chosen().map((run) => ({ run, iteration: 0, history: [] }));
+    models = asked;
     enter("training");
     try {
-      kernel = await load(runs[0].width);
+      kernel = await load(asked[0].run.width);
     } catch (error) {
       return fail(error.message);
     }
-    models.slice(0, navigator.hardwareConcurrency || 2).forEach(begin);
+    if (models === asked) models.slice(0, navigator.hardwareConcurrency || 2).forEach(begin);
   }
 
   function hold(paused) {
@@ -174,7 +184,8 @@
     phase = to;
     settings.disabled = phase !== "rest" || !able;
     root.dataset.phase = phase;
-    go.textContent = { rest: able ? "Train" : "Play the recording", training: "Pause", paused: "Go on", done: "Done" }[phase];
+    const first = able ? "Train" : "Play the recording";
+    go.textContent = { rest: first, training: "Pause", paused: "Go on", done: "Done" }[phase];
     go.disabled = phase === "done" || (phase === "training" && !able);
     anew.disabled = phase === "rest";
     pace = undefined;
@@ -189,41 +200,51 @@
     const made = models.reduce((sum, { iteration }) => sum + iteration, 0);
     bar.value = total ? made / total : 0;
     status.textContent = { rest: invitation, done: verdict }[phase]?.() ?? progress(made, total);
-    const said = phase === "training" ? `Training, ${Math.floor((4 * made) / total) * 25} % done.` : status.textContent;
+    const quarter = `Training, ${Math.floor((4 * made) / total) * 25} % done.`;
+    const said = phase === "training" ? quarter : status.textContent;
     if (said !== heard.textContent) heard.textContent = said;
   }
 
-  const most = (list) => list.reduce((best, one) => (list.filter((x) => x === one).length > list.filter((x) => x === best).length ? one : best));
+  function frequent(list) { // what it has most of
+    const often = (one) => list.filter((other) => other === one).length;
+    return list.reduce((best, one) => (often(one) > often(best) ? one : best));
+  }
 
   function drawCell(expression, at) {
     const cell = cells.get(expression), isHidden = hidden.has(pair(expression));
-    const answers = models.flatMap((model) => model.answers?.[at] ?? []);
+    const answers = models.flatMap((model) => model.answers?.[at] ?? []), asked = answers.length;
     const good = answers.filter((found) => right(found, expression)).length;
-    const shown = answers.length ? most(answers).replace(/[^-\d]/g, "") : isHidden ? "?" : `${value(expression)}`;
-    const state = `${shown} ${good} ${answers.length} ${isHidden}`;
-    if (cell.dataset.state === state) return; // touch only what has changed
+    const shown = asked ? frequent(answers).replace(/[^-\d]/g, "") : isHidden ? "?" : `${value(expression)}`;
+    const state = [shown, good, asked, isHidden].join();
+    if (cell.dataset.state === state) return; // only what has changed is touched
     cell.dataset.state = state;
     cell.textContent = shown.replace("-", "−");
-    cell.style.setProperty("--share", answers.length ? good / answers.length : 0);
-    cell.toggleAttribute("data-right", answers.length > 0 && 2 * good > answers.length);
+    cell.style.setProperty("--share", asked ? good / asked : 0);
+    cell.toggleAttribute("data-right", 2 * good > asked);
     cell.setAttribute("aria-pressed", isHidden);
-    const said = answers.length ? `: ${shown || "no number"}, ${answers.length > 1 ? `${good} of ${answers.length} models` : good ? "" : "not"} right` : "";
-    cell.setAttribute("aria-label", `${expression[0]} ${expression[1] === "+" ? "plus" : "minus"} ${expression[2]}${isHidden ? ", hidden" : ""}${said}`);
+    const [a, sign, b] = expression, how = asked > 1 ? `${good} of ${asked} models right` : good ? "right" : "wrong";
+    const name = `${a} ${sign === "+" ? "plus" : "minus"} ${b}${isHidden ? ", hidden" : ""}`;
+    cell.setAttribute("aria-label", asked ? `${name}: ${shown || "no number"}, ${how}` : name);
   }
 
   function drawLoss() {
-    const most = models[0]?.run.iterations ?? 1, least = 0.8 * (floors?.ordered ?? 0.6);
-    const y = (loss) => (100 * Math.log(TOP / loss)) / Math.log(TOP / least);
-    const line = ({ run, history }) =>
-      `<path stroke="${known.colours[run.width]}" d="M${history.map(({ iteration, loss }) => `${(100 * iteration) / most} ${y(loss)}`).join("L")}"/>`;
-    const across = Object.entries(floors ?? {}).map(([name, at]) => `<path class="floor" d="M0 ${y(at)}H100"/>`);
-    const marks = TICKS.filter((tick) => tick > least).map((tick) => `<span class="tick" style="top:${y(tick)}%">${tick}</span>`);
-    const names = { unordered: "every line known", ordered: "their order, too" };
-    const labels = Object.entries(floors ?? {}).map(([name, at]) => `<span class="name" style="top:${y(at)}%">${names[name]}: ${at.toFixed(3)}</span>`);
-    plot.innerHTML = `<svg viewBox="0 0 100 100" preserveAspectRatio="none">${across.join("")}${models.filter(({ history }) => history.length).map(line).join("")}</svg>
-      ${marks.join("")}${labels.join("")}<span class="end">${models.length ? most.toLocaleString("en") : ""}</span>`;
-    const last = models.flatMap(({ history }) => history.slice(-1).map(({ loss }) => loss.toFixed(3)));
-    plot.setAttribute("aria-label", last.length ? `Loss by update: now ${last.join(", ")}; the floors are ${Object.values(floors).map((at) => at.toFixed(3)).join(" and ")}.` : "Loss by update: empty.");
+    const last = models[0]?.run.iterations ?? 1, bottom = 0.8 * (floors?.ordered ?? 0.6);
+    const y = (loss) => (100 * Math.log(TOP / loss)) / Math.log(TOP / bottom);
+    const drawn = models.filter(({ history }) => history.length);
+    const curves = drawn.map(({ run, history }) => {
+      const points = history.map(({ iteration, loss }) => `${(100 * iteration) / last} ${y(loss)}`);
+      return `<path stroke="${known.colours[run.width]}" d="M${points.join("L")}"/>`;
+    });
+    const named = floors ? [["every line known", floors.unordered], ["their order, too", floors.ordered]] : [];
+    const lines = named.map(([, at]) => `<path class="floor" d="M0 ${y(at)}H100"/>`);
+    const names = named.map(([name, at]) => `<span class="name" style="top:${y(at)}%">${name}: ${at.toFixed(3)}</span>`);
+    const ticks = TICKS.filter((at) => at > bottom).map((at) => `<span class="tick" style="top:${y(at)}%">${at}</span>`);
+    const end = drawn.length ? `<span class="end">${last.toLocaleString("en")}</span>` : "";
+    const picture = `<svg viewBox="0 0 100 100" preserveAspectRatio="none">${lines.join("")}${curves.join("")}</svg>`;
+    plot.innerHTML = picture + ticks.join("") + names.join("") + end;
+    const now = drawn.map(({ history }) => history[history.length - 1].loss.toFixed(3));
+    const said = named.map(([name, at]) => `${name} ${at.toFixed(3)}`);
+    plot.setAttribute("aria-label", now.length ? `Loss: now ${now.join(", ")}; ${said.join("; ")}.` : "Loss: nothing yet.");
   }
 
   // Words.
@@ -231,11 +252,13 @@
   function invitation() {
     if (trouble) return trouble;
     if (!able) return "This browser cannot train: it lacks WebAssembly with SIMD. Here is a recording of a run of the book.";
-    return `${count(hole().length, "sum")} of 200 ${hole().length === 1 ? "is" : "are"} hidden. Press a cell to hide its pair, or to show it again.`;
+    const asked = hole().length;
+    return `${count(asked, "sum")} of 200 ${asked === 1 ? "is" : "are"} hidden. Press a cell to hide its pair, or to show it again.`;
   }
 
   function progress(made, total) {
-    const at = models.length > 1 ? `${Math.floor((100 * made) / total)} % of ${count(models.length, "model")}` : `Update ${made.toLocaleString("en")} of ${total.toLocaleString("en")}`;
+    const many = `${Math.floor((100 * made) / total)} % of ${count(models.length, "model")}`;
+    const at = models.length > 1 ? many : `Update ${made.toLocaleString("en")} of ${total.toLocaleString("en")}`;
     if (phase !== "training") return at;
     pace ??= { made, since: performance.now() };
     const left = ((performance.now() - pace.since) / (made - pace.made)) * (total - made);
@@ -243,26 +266,36 @@
   }
 
   function verdict() {
-    const { run } = models[0], asked = hole().length, others = known.published.length - asked;
-    const found = models.map(({ history }) => history[history.length - 1]);
+    const asked = hole().length, others = known.published.length - asked;
+    const ends = models.map(({ history }) => history[history.length - 1]);
+    const all = ends.filter(({ heldOut }) => heldOut === asked).length;
     const whose = able ? "Yours" : "The recorded run";
-    const all = found.filter(({ heldOut }) => heldOut === asked).length;
-    const yours = models.length === 1
-      ? `${whose}: ${found[0].heldOut} of ${asked} hidden sums right, and ${found[0].seen} of the ${others} others.`
-      : `${whose}: ${all} of ${models.length} models have all ${asked} hidden sums right (${found.map(({ heldOut }) => heldOut).join(", ")}).`;
-    const key = [run.width, run.hidden.join(" "), run.lineOrder === null ? "published" : "own", run.weightDecay, run.iterations].join(" / ");
-    const theirs = known.runs[key];
-    if (!theirs) return `${yours} The book has no run with these settings.`;
-    const rights = Object.values(theirs), same = models.length === 1 && theirs[run.seed];
-    const one = same === undefined || same === false ? "" : `; its run of this seed has ${same}`;
-    return `${yours} In the book ${rights.filter((n) => n === asked).length} of ${rights.length} runs with these settings have all ${asked} right${one}.`;
+    if (ends.length > 1) {
+      const each = ends.map(({ heldOut }) => heldOut).join(", ");
+      return `${whose}: ${all} of ${ends.length} models have all ${asked} hidden sums right (${each}). ${inTheBook(asked)}`;
+    }
+    const [{ heldOut, seen }] = ends;
+    return `${whose}: ${heldOut} of ${asked} hidden sums right, and ${seen} of the ${others} others. ${inTheBook(asked)}`;
+  }
+
+  function inTheBook(asked) {
+    const { width, hidden: pairs, lineOrder, weightDecay, iterations, seed } = models[0].run;
+    const lines = lineOrder === null ? "published" : "own";
+    const runs = known.runs[[width, pairs.join(" "), lines, weightDecay, iterations].join(" / ")];
+    if (!runs) return "The book has no run with these settings.";
+    const rights = Object.values(runs), all = rights.filter((right) => right === asked).length;
+    const same = models.length === 1 && seed in runs ? `; its run of this seed has ${runs[seed]}` : "";
+    return `In the book ${all} of ${count(rights.length, "run")} with these settings have all ${asked} right${same}.`;
   }
 
   function table() { // columns as in `Store.curves`
     const asked = hole().length, others = known.published.length - asked;
-    const rows = models.flatMap(({ run, history }) => history.map(({ iteration, loss, seen, heldOut }) =>
-      [run.width, `"${run.hidden.join(" ")}"`, run.lineOrder ?? "", run.weightDecay, run.iterations, run.seed, iteration, loss, seen / others, heldOut, asked].join(",")));
-    return ["width,held_out,line_order,weight_decay,iterations,seed,iteration,loss,seen_accuracy,held_out_correct,held_out_asked", ...rows, ""].join("\n");
+    const names = ["width", "held_out", "line_order", "weight_decay", "iterations", "seed", "iteration", "loss",
+      "seen_accuracy", "held_out_correct", "held_out_asked"];
+    const rows = models.flatMap(({ run: r, history }) => history.map(({ iteration, loss, seen, heldOut }) =>
+      [r.width, `"${r.hidden.join(" ")}"`, r.lineOrder ?? "", r.weightDecay, r.iterations, r.seed, iteration, loss,
+        seen / others, heldOut, asked]));
+    return [names, ...rows].map((row) => `${row.join(",")}\n`).join("");
   }
 
   // What the reader does.
@@ -280,7 +313,8 @@
     cell.tabIndex = /^0.0$/.test(expression) ? 0 : -1; // the arrow keys go from cell to cell, so a table is one stop
     cell.onclick = () => {
       if (phase !== "rest" || !able) return;
-      if (!hidden.delete(pair(expression)) && hidden.size < 54) hidden.add(pair(expression)); // one of 55 is left to learn
+      const of = pair(expression);
+      if (!hidden.delete(of) && hidden.size < 54) hidden.add(of); // of 55 pairs one is left to learn
       plan();
     };
     cell.onkeydown = (event) => {
