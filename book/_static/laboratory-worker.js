@@ -224,9 +224,10 @@ const laboratoryEngine = () => {
     return (written) => { // in one layer a row depends on position and token alone, so it is computed once
       const path = Array.from(encode(written), (token, position) => (rows[position * V + token] ??= row(position, token)));
       const { input, q } = path[path.length - 1];
-      const weights = path.map(({ k }) => Math.exp(sum(k.map((a, i) => a * q[i])) / Math.sqrt(width)));
-      const mixed = new Float64Array(width), total = sum(weights);
-      path.forEach(({ v }, s) => v.forEach((a, i) => (mixed[i] += (weights[s] / total) * a)));
+      const scores = path.map(({ k }) => sum(k.map((a, i) => a * q[i])) / Math.sqrt(width)), top = Math.max(...scores);
+      const shares = scores.map((score) => Math.exp(score - top)), total = sum(shares);
+      const mixed = new Float64Array(width);
+      path.forEach(({ v }, s) => v.forEach((a, i) => (mixed[i] += (shares[s] / total) * a)));
       const attended = product(p.projection, mixed).map((a, i) => a + input[i]);
       const hidden = product(p.up, norm(attended, p.norm2)).map(gelu);
       const output = product(p.down, hidden).map((a, i) => a + attended[i]);
@@ -248,8 +249,10 @@ const laboratoryEngine = () => {
 
   // Training.
 
+  const round = (a) => (a % 1 === 0.5 ? 2 * Math.round(a / 2) : Math.round(a)); // halves to even, as Python does
+
   function rates({ iterations }) {
-    const warm = Math.round((2000 / 30000) * iterations), end = Math.round((25000 / 30000) * iterations);
+    const warm = round((2000 / 30000) * iterations), end = round((25000 / 30000) * iterations);
     return Float32Array.from({ length: iterations }, (_, i) => {
       if (i < warm) return (1e-2 * (i + 1)) / (warm + 1);
       const share = Math.min(1, (i - warm) / Math.max(1, end - warm));
