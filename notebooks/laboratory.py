@@ -33,11 +33,13 @@ display(HTML(browser.page(here.runs, browser.recording(one, here.curves(one), he
 #
 # - **Another hole.** Press cells before you train: each hides a pair, such as 3 and 8, in both tables. Hide several, or a
 #   whole row.
-# - **A larger model.** Size n28 has the seen sums sooner and all of them. Watch the frame: it may be right for a while, and then no more.
-# - **The order of the lines.** The loss has two floors. A model that knows every line, but not which one comes next, ends on the upper one;
-#   whatever lies below it was won by learning the order. Choose lines as published, and a large size, to see one go for it.
+# - **A larger model.** Size n28 has the seen sums sooner. Watch the frames: they may be right for a while, and then no more. It takes two
+#   or three times as long; n56 takes eight times as long.
+# - **The order of the lines.** The text has its lines in one order, shuffled by the seed or as published. The loss has two floors: a model
+#   that knows every line, but not which one comes next, ends on the upper one, and whatever lies below was won by learning the order.
+#   Train a large size to see one go for it.
 # - **Weight decay.** 0.1 is the paper's remedy; 1 and 3 are stronger.
-# - **Several models at once**, one for each core of your machine: the share of models that are right fills a cell.
+# - **Several models at once**, one for each core of your machine: the larger the share that is right, the fuller the cell.
 #
 # A single run proves nothing. Change the seed and nothing else, and a model that had all four hidden sums may have two: that is why the
 # book counts over many seeds, and why the sentence under the tables says what they did.
