@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Nothing but files whose hashes are known, and nothing that would have to be built by tools that are not.
 LOCKED := --quiet --require-hashes --no-deps --only-binary :all:
 
-.PHONY: book test notebooks bench manifest pdf lock clean
+.PHONY: book test notebooks wasm bench manifest pdf lock clean
 
 book: book/_static/vega.js book/_static/models/showcase.js  ## the book, at _build/html/index.html
 	$(BIN)/jupyter-book build --all -q -W -n --keep-going .
@@ -18,6 +18,10 @@ test: book  ## everything that must pass
 
 notebooks: .venv/ready  ## run every notebook anew
 	$(BIN)/python -m lib.book
+
+wasm: .venv/ready  ## compile lib/fused.cpp for the laboratory, where it has changed
+	$(BIN)/pip install $(LOCKED) -r requirements-wasm.lock
+	$(BIN)/python -m lib.browser
 
 manifest: .venv/ready  ## list the digests of the stored runs, once all of them are sound
 	$(BIN)/python -m lib check

@@ -129,7 +129,12 @@ inline vec exponential(vec x) {
     ivec bits = (__builtin_convertvector(n, ivec) + 127) << 23;
     vec power;
     std::memcpy(&power, &bits, sizeof power);
+#ifdef __wasm__
+    // It has no switch for subnormal numbers, so what would lead to them is zero, far below what a float32 sum can tell.
+    return x > -40.f ? p * power : vec{};
+#else
     return p * power;
+#endif
 }
 
 // GELU and its derivative. erf by Abramowitz and Stegun (1964), formula 7.1.26: absolute error below 1.5e-7.

@@ -23,20 +23,21 @@ def fits(architecture: Architecture, dropout: float) -> bool:
     return dropout == 0 and _library(architecture) is not None
 
 
+def sizes(architecture: Architecture) -> dict[str, int]:
+    """The macros that make fused.cpp the form of one architecture."""
+    a = architecture
+    found = {"WIDTH": a.width, "HIDDEN": a.width * a.expansion, "LAYERS": a.layers, "HEADS": a.heads}
+    return found | {"VOCABULARY": a.vocabulary, "CONTEXT": a.context}
+
+
 @functools.cache
 def _library(architecture: Architecture) -> Any:  # a ctypes.CDLL, or None where none can be had (see `fits`)
-    return compiling.library(SOURCE, _sizes(architecture), lambda library: _answers(library, architecture))
+    return compiling.library(SOURCE, sizes(architecture), lambda library: _answers(library, architecture))
 
 
 def kept(architecture: Architecture) -> bool:
     """Whether the fused form of this architecture need not be compiled first (`compiling.kept`)."""
-    return compiling.kept(SOURCE, _sizes(architecture))
-
-
-def _sizes(architecture: Architecture) -> dict[str, int]:
-    a = architecture
-    sizes = {"WIDTH": a.width, "HIDDEN": a.width * a.expansion, "LAYERS": a.layers, "HEADS": a.heads}
-    return sizes | {"VOCABULARY": a.vocabulary, "CONTEXT": a.context}
+    return compiling.kept(SOURCE, sizes(architecture))
 
 
 def _answers(library: ctypes.CDLL, architecture: Architecture) -> bool:

@@ -81,7 +81,7 @@ def test_every_chart_is_drawn(page: Page, name: str) -> None:
     marks = page.eval_on_selector_all(".chart svg.marks", count)
     assert len(marks) == charts
     assert all(marks)
-    assert charts > 0 or name not in CHAPTERS
+    assert charts > 0 or name not in CHAPTERS or page.locator("#laboratory table").count() == 2
     assert overflow(page) == 0
 
 
