@@ -81,7 +81,11 @@ def outcomes(runs: pd.DataFrame) -> dict[str, dict[int, int]]:
     found: dict[str, dict[int, int]] = {}
     for run, right in zip(sweep.rows(runs), runs["held_out_correct"], strict=True):
         lines = {None: "published", run.seed: "own"}.get(run.line_order)
-        chosen = {"weight_decay": run.weight_decay, "held_out": run.held_out, "line_order": run.line_order}
+        chosen: dict[str, Any] = {
+            "weight_decay": run.weight_decay,
+            "held_out": run.held_out,
+            "line_order": run.line_order,
+        }
         if lines and run.id == Run("arithmetic", run.width, run.seed, run.iterations, **chosen).id:
             settings = (run.width, run.held_out, lines, f"{run.weight_decay:g}", run.iterations)
             found.setdefault(" / ".join(map(str, settings)), {})[run.seed] = int(right)
