@@ -10,11 +10,11 @@ Notable features:
 
 from lib.charts.curves import by_loss, learning_curves, paper_bands
 from lib.charts.items import fact_grid, grid, item_grid, raster, windows
-from lib.charts.speed import speed_bars
+from lib.charts.speed import scaling, speed_bars
 from lib.charts.style import DARK, LIGHT, theme
 from lib.charts.verdicts import PAIRS, dots, forest, pairs, seed_strips
 
 __all__ = [
     "DARK", "LIGHT", "PAIRS", "by_loss", "dots", "fact_grid", "forest", "grid", "item_grid", "learning_curves", "pairs",
-    "paper_bands", "raster", "seed_strips", "speed_bars", "theme", "windows",
+    "paper_bands", "raster", "scaling", "seed_strips", "speed_bars", "theme", "windows",
 ]  # fmt: skip
