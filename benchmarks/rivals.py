@@ -34,7 +34,7 @@ def project(run: Run, fast: bool = True, models: int = 1) -> Work:
     stack = Stack([dataclasses.replace(run, seed=seed) for seed in range(models)])
     if not fast:
         stack.engine = "plain"
-    updates = max(1, 20 // models) if fast else 1
+    updates = 20 if fast else 1
 
     def train() -> float:
         stack.iteration = 0

@@ -51,7 +51,8 @@ for r in table[(table["measure"] == "full run") & (table["contestant"] == speed.
 # ## Limits
 #
 # Work is counted from the shapes, for every distinct prefix of a batch's windows, as it is done here, or for every token. Shares are of a core's best in
-# the same rounds, in a large matrix product or a pass over memory. Above 100 %, nothing that computes every token could be as fast.
+# the same rounds, in a large matrix product or a pass over memory. Above 100 %, nothing that computes every token could be as fast. Times are
+# those of all cores together.
 
 # %% tags=["remove-input"]
 chapter.table(table, lambda: speed.limits(table))
