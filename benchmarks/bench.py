@@ -3,11 +3,13 @@
 Notable features:
 - the contestants (rivals.py) take turns, several rounds of all of them, so that whatever else the machine does hits all
   alike; a ratio is taken within a round, and its spread is over the rounds;
-- every core works: one process a core, one thread a process, and what counts is what all get done together. The paper's
-  public code runs in the way it comes as well, one process with as many threads as there are cores;
+- every core works: one process a core, one thread a process, and what counts is what all get done together;
+- seconds are those that the processes were given, so that others who are given the rest do not count; those of the
+  public code, which only prints what the clock says, are compared with this project's by the clock;
 - times are a model's: milliseconds an update, milliseconds a scoring, seconds a full run (30,000 updates and
   121 scorings, put together from these), divided by the number of models that are trained at once;
-- the machine's own limits, a large matrix product and a pass over memory, are measured in the same rounds.
+- the machine's own limits, a large matrix product and a pass over memory, are measured in the same rounds;
+- shapes without rivals, stacks of models and fewer cores show how all of this scales.
 """
 
 import dataclasses
@@ -15,13 +17,12 @@ import datetime
 import itertools
 import multiprocessing
 import os
-import re
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
 import click
@@ -29,7 +30,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from benchmarks.rivals import JOBS, PROJECT, PUBLIC, Reference, Work
+from benchmarks.rivals import JOBS, PROJECT, PUBLIC, Reference, Work, project
 from lib import fused
 from lib.model import uniform
 from lib.paper import LARGE, published
@@ -37,28 +38,36 @@ from lib.run import Run
 from lib.training import Stack, stream
 from lib.workers import processor
 
-CELLS = [("arithmetic", 14), ("facts", 28), ("arithmetic", 28), ("arithmetic", 56), ("facts", 56), ("facts", 14), ("joint", 28)]  # fmt: skip  # noqa: E501
-DEEPER = [
-    {"width": 28, "layers": 2},
-    {"width": 28, "layers": 4},
-    {"width": 48, "layers": 6, "heads": 6, "expansion": 4},
+RIVALLED = [  # what all contestants train
+    published("arithmetic", 14, 0),
+    published("arithmetic", 28, 0),
+    published("facts", 28, 0),
+    published("arithmetic", 56, 0),
+    Run("arithmetic", 28, 0, layers=2),
+    Run("arithmetic", 28, 0, layers=4),
+    Run("arithmetic", 48, 0, layers=6, heads=6, expansion=4),
 ]
-QUICK, REFERENCE = 2, 4  # how many of the cells a quick run measures, and how many the public code is measured on
+ALONE = [Run("arithmetic", 7, 0), Run("arithmetic", 112, 0), Run("arithmetic", 28, 0, layers=8)]
+REFERENCE = 1  # on how many of the first the public code is measured, whose evaluation takes long
 UPDATES, SCORINGS = 30_000, 121  # of a full run
-STACKS, GPU_STACKS, WIDTHS = (1, 4, 16, 64, 256, 1_024, 4_096), (1, 16, 256, 1_024, 4_096), (7, 14, 28, 56, 112)
-RATIOS = ("training", "scoring", "full run")
+STACKS, GPU_STACKS = (4, 16, 64, 256), (1, 16, 256, 1_024, 4_096)
+STACKED = {("training", f"{models} models"): partial(project, models=models) for models in STACKS}
+RATIOS = ("training", "full run")
 SHAPE = ["task", "width", "layers", "heads", "expansion"]
-COLUMNS = ["measure", *SHAPE, "models", "contestant", "unit", "value", "low", "high", "rounds"]
+WHERE = dict(zip([*SHAPE, "models", "cores"], ["", 0, 1, 1, 1, 1, 1], strict=True))
+COLUMNS = ["measure", *WHERE, "contestant", "unit", "value", "low", "high", "rounds"]
 COLUMNS += ["ratio", "ratio_low", "ratio_high"]
-SCORED_AS = {f"{PROJECT}, no compiler": PROJECT, "transformers": "published sampling", "vmap": "published sampling"}
+CLOCK = " by the clock"  # added to the unit of what was not measured by the time of the processes
+UNITS = {"matrix product": "GFLOP/s", "memory": "GB/s"}
 
 
-def rate(work: Work, seconds: float) -> float:
-    """How much `work` does in a second, by repeating it for about `seconds`."""
-    done, start = 0.0, time.perf_counter()
+def rate(work: Work, seconds: float) -> np.ndarray:
+    """How much `work` does in a second of this process, and in one by the clock, by repeating it for `seconds`."""
+    done, start = 0.0, np.array([time.process_time(), time.perf_counter()])
     while True:
         done += work()
-        if (gone := time.perf_counter() - start) > seconds:
+        gone = np.array([time.process_time(), time.perf_counter()]) - start
+        if gone[0] > seconds:
             return done / gone
 
 
@@ -68,7 +77,7 @@ def serve(pipe) -> None:
     ready: dict = {}
     for job, run, seconds in iter(pipe.recv, None):
         if (job, run) not in ready:
-            ready[job, run] = JOBS[job](run)
+            ready[job, run] = (JOBS | STACKED)[job](run)
             ready[job, run]()
             pipe.send(float("nan"))
         else:
@@ -76,7 +85,7 @@ def serve(pipe) -> None:
 
 
 class Cores:
-    """One process a core. `cores(job, run, seconds)` has all of them at it at once and adds up their rates."""
+    """One process a core. `cores(job, run, seconds)` has all, or `some`, at it at once and adds up their rates."""
 
     def __init__(self, count: int):
         context = multiprocessing.get_context("spawn")
@@ -86,10 +95,10 @@ class Cores:
             context.Process(target=serve, args=(theirs,), daemon=True).start()
             self.pipes.append(ours)
 
-    def __call__(self, job: tuple[str, str], run: Run, seconds: float) -> float:
-        for pipe in self.pipes:
+    def __call__(self, job: tuple[str, str], run: Run, seconds: float, some: int | None = None) -> np.ndarray:
+        for pipe in self.pipes[:some]:
             pipe.send((job, run, seconds))
-        return sum(pipe.recv() for pipe in self.pipes)
+        return sum(pipe.recv() for pipe in self.pipes[:some])
 
     def close(self) -> None:
         """Ends the processes."""
@@ -127,31 +136,19 @@ def work(run: Run) -> dict[str, tuple[float, float]]:
     return found
 
 
-def peak_memory() -> float:
-    """MiB that this process has held at most; ru_maxrss, less what a child on Linux inherits of its parent's."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return float(re.findall(r"VmHWM:\s*(\d+) kB", status.read_text())[0]) / 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-
-
-def probe(run: Run, models: int, device: str = "cpu") -> tuple[float, float]:
-    """Milliseconds a model-step of a stack, and the peak memory (MiB) of this process, or of the GPU."""
-    torch.set_num_threads(1)
-    stack = Stack([dataclasses.replace(run, seed=seed) for seed in range(models)], device)
-    updates = 50 if device == "cuda" else max(1, 64 // models)
+def probe(run: Run, models: int) -> tuple[float, float]:
+    """Model-steps a second of a stack on the GPU, and the peak of its memory (MiB)."""
+    stack, updates = Stack([dataclasses.replace(run, seed=seed) for seed in range(models)], "cuda"), 50
 
     def train() -> float:
         stack.iteration = 0
         stack.step.zero_()
         stack.advance(updates)
-        if device == "cuda":
-            torch.cuda.synchronize()
+        torch.cuda.synchronize()
         return updates * models
 
     train()
-    step = 1e3 / rate(train, 0.3)
-    return step, torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else peak_memory()
+    return rate(train, 0.3)[1], torch.cuda.max_memory_allocated() / 2**20
 
 
 def alone(*arguments) -> tuple[float, float]:
@@ -163,9 +160,9 @@ def alone(*arguments) -> tuple[float, float]:
             return float("nan"), float("nan")
 
 
-def command(folder: str, iterations: int, seeds: int = 1) -> float:
-    """Seconds that `python -m lib run` takes from its start to its end, with its compiled code in `folder`."""
-    line = f"-m lib run capacity --tasks arithmetic --widths 14 --device cpu --seeds {seeds} --iterations {iterations}"
+def command(folder: str) -> float:
+    """Seconds that `python -m lib run` takes for one update of one model, with its compiled code in `folder`."""
+    line = "-m lib run capacity --tasks arithmetic --widths 14 --device cpu --seeds 1 --iterations 1"
     words = [sys.executable, *line.split(), "--store", tempfile.mkdtemp(dir=folder)]
     environment, root = {**os.environ, "XDG_CACHE_HOME": folder}, Path(__file__).parents[1]
     start = time.perf_counter()
@@ -179,11 +176,8 @@ class Table:
     def __init__(self) -> None:
         self.values: dict[tuple, list[float]] = defaultdict(list)
 
-    def add(
-        self, measure: str, contestant: str, unit: str, value: float,
-        task="", width=0, layers=1, heads=1, expansion=1, models=1,
-    ) -> None:  # fmt: skip
-        self.values[measure, task, width, layers, heads, expansion, models, contestant, unit].append(value)
+    def add(self, measure: str, contestant: str, unit: str, value: float, **where) -> None:
+        self.values[measure, *(WHERE | where).values(), contestant, unit].append(value)
 
     def rows(self) -> pd.DataFrame:
         """A row for each, with the median and the spread; ratios to this project are taken within the rounds."""
@@ -200,76 +194,86 @@ def spread(values: list[float]) -> list[float]:
     return np.quantile(values, (0.5, 0, 1) if len(values) < 10 else (0.5, 0.05, 0.95)).tolist()
 
 
-def compare(table: Table, count: int, reference: Reference | None, quick: bool) -> None:
-    """The contestants against each other, and this project against the machine's limits."""
-    cores, rounds, seconds = Cores(count), 2 if quick else 3, 0.4 if quick else 0.8
-    runs = [published(task, width, seed=0) for task, width in CELLS[: QUICK if quick else None]]
-    runs += [] if quick else [Run("arithmetic", seed=0, **sizes) for sizes in DEEPER]
-    for run, job in itertools.product(runs, JOBS):
-        cores(job, run, 0)
-    for turn, (i, run) in itertools.product(range(rounds), enumerate(runs)):
-        cell = shape(run)
+def compare(table: Table, cores: Cores, rounds: int, seconds: float, reference: Reference | None) -> None:
+    """The contestants against each other, and this project against the machine's limits and at other scales."""
+    count, few = len(cores.pipes), [("training", PROJECT), *(("limit", name) for name in UNITS)]
+    jobs = {run: list(JOBS) for run in RIVALLED} | dict.fromkeys(ALONE, few)
+    for run, chosen in jobs.items():
+        for job in [*chosen, *(STACKED if run == RIVALLED[0] else ())]:
+            cores(job, run, 0)
+    for turn, (run, chosen) in itertools.product(range(rounds), jobs.items()):
+        cell = shape(run) | {"cores": count}
         click.echo(f"round {turn + 1} of {rounds}: {cell}", err=True)
-        took = {}
-        for job in JOBS:
-            done = cores(job, run, seconds)
-            took[job] = done / count if job[0] == "limit" else 1e3 / done
-        if reference and i < REFERENCE and not (quick and turn):
-            for name, copies in ((PUBLIC, 0), (f"{PUBLIC}, one process a core", count)):
-                took["training", name], took["scoring", name] = reference(run.task, run.width, copies=copies)
-            if i < QUICK and not (quick or turn):
-                took["training", f"{PUBLIC}, compiled"] = reference(run.task, run.width, compiled=True)[0]
-        for (measure, name), value in took.items():
-            table.add(measure, name, {"matrix product": "GFLOP/s", "memory": "GB/s"}.get(name, "ms"), value, **cell)
-            scoring = took.get(("scoring", SCORED_AS.get(name, name)))
-            if measure == "training" and scoring:
-                table.add("full run", name, "s", (UPDATES * value + SCORINGS * scoring) / 1e3, **cell)
-        a_core = took["training", PROJECT] / 1e3 * count  # seconds an update
-        for name, (operations, traffic) in work(run).items():
-            table.add("work", name, "GFLOP", operations, **cell)
-            for limit, amount in (("matrix product", operations), ("memory", traffic)):
-                table.add(f"share of {limit}", name, "%", 100 * amount / a_core / took["limit", limit], **cell)
-    cores.close()
+        done = {job: cores(job, run, seconds) for job in chosen}
+        took = {job: n[0] / count if job[0] == "limit" else 1e3 / n[0] for job, n in done.items()}
+        keep(table, took, cell)
+        if reference and run in RIVALLED[:REFERENCE]:
+            clock = {job: 1e3 / done[job][1] for job in (("training", PROJECT), ("scoring", PROJECT))}
+            clock["training", PUBLIC], clock["scoring", PUBLIC] = reference(run.task, run.width, count)
+            keep(table, clock, cell, CLOCK)
+        against_limits(table, took, run, cell)
+        if run == RIVALLED[0]:
+            scale(table, cores, seconds, run)
 
 
-def grow(table: Table, quick: bool) -> None:
-    """Time and memory against the number of stacked models and the width; also on a GPU, where there is one."""
-    runs = {width: published("arithmetic", width, seed=0) for width in WIDTHS}
-    probes = [(runs[14], models) for models in STACKS[: 3 if quick else None]]
-    probes += [(runs[width], 1) for width in (WIDTHS[:4:2] if quick else WIDTHS) if width != 14]
-    for run, models in probes:
-        step, peak = alone(run, models)
-        cell = {**shape(run), "models": models}
-        table.add("stack", PROJECT, "ms", step, **cell)
-        table.add("stack's memory", PROJECT, "MiB", peak, **cell)
-    if not torch.cuda.is_available():
-        return
-    small = [(published(*cell, seed=0), models) for cell in CELLS[:4] for models in GPU_STACKS]
+def keep(table: Table, took: dict, cell: dict, how: str = "") -> None:
+    """One round's times of an update and of a scoring, that of a full run, and the limits."""
+    for (measure, name), value in took.items():
+        table.add(measure, name, UNITS.get(name, f"ms{how}"), value, **cell)
+        if measure == "scoring":
+            full = (UPDATES * took["training", name] + SCORINGS * value) / 1e3
+            table.add("full run", name, f"s{how}", full, **cell)
+
+
+def against_limits(table: Table, took: dict, run: Run, cell: dict) -> None:
+    """What shares of the limits a core reaches with the work of an update, counted in two ways."""
+    a_core = took["training", PROJECT] / 1e3 * cell["cores"]  # seconds an update
+    for name, amounts in work(run).items():
+        for limit, amount in zip(UNITS, amounts, strict=True):
+            table.add(f"share of {limit}", name, "%", 100 * amount / a_core / took["limit", limit], **cell)
+
+
+def scale(table: Table, cores: Cores, seconds: float, run: Run) -> None:
+    """The same run on fewer cores, and as stacks of models in every process."""
+    count = len(cores.pipes)
+    for some in (2**i for i in range(count.bit_length()) if 2**i < count):
+        step = 1e3 / cores(("training", PROJECT), run, seconds, some)[0]
+        table.add("training", PROJECT, "ms", step, **shape(run), cores=some)
+    for models, job in zip(STACKS, STACKED, strict=True):
+        step = 1e3 / cores(job, run, seconds)[0]
+        table.add("training", PROJECT, "ms", step, **shape(run), cores=count, models=models)
+
+
+def on_a_gpu(table: Table) -> None:
+    """Time and memory of stacks on a GPU."""
+    small = [(run, models) for run in RIVALLED[:4] for models in GPU_STACKS]
     large = published("arithmetic", LARGE, seed=0)
     for run, models in [*small, (large, 1), (dataclasses.replace(large, precision="bfloat16"), 1)]:
-        step, peak = alone(run, models, "cuda")
+        rate, peak = alone(run, models)
         name, cell = f"{PROJECT}, {run.precision}", {**shape(run), "models": models}
-        table.add("GPU", name, "model-steps/s", 1e3 / step, **cell)
+        table.add("GPU", name, "model-steps/s", rate, **cell)
         table.add("GPU's memory", name, "MiB", peak, **cell)
 
 
 @click.command()
 @click.option("--reference", type=click.Path(exists=True, file_okay=False), help="Checkout of the paper's public code.")
-@click.option("--quick", is_flag=True, help="Fewer sizes and rounds, under two minutes.")
+@click.option("--rounds", default=3, show_default=True, help="How often each measurement is made.")
+@click.option("--seconds", default=0.3, show_default=True, help="How long one takes, of each core's time.")
 @click.option("--out", default="results/speed.parquet", show_default=True, help="Where the table goes.")
-def main(reference: str | None, quick: bool, out: str) -> None:
+def main(reference: str | None, rounds: int, seconds: float, out: str) -> None:
     """Measure this project against its rivals on this machine, on which nothing else should be running."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    table, small = Table(), {"task": "arithmetic", "width": 14}
+    table = Table()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         for temperature in ("cold", "warm"):
-            table.add("start-up", f"{PROJECT}, {temperature}", "s", command(folder, 1), **small)
-        compare(table, count, Reference(reference, folder) if reference else None, quick)
-        if not quick:
-            table.add("full run", f"{PROJECT}, whole command", "s", command(folder, UPDATES, count) / count, **small)
-    grow(table, quick)
-    machine = f"{processor()}, {count} cores"
+            table.add("start-up", f"{PROJECT}, {temperature}", "s", command(folder), **shape(RIVALLED[0]))
+        cores = Cores(count)
+        compare(table, cores, rounds, seconds, Reference(reference, folder) if reference else None)
+        cores.close()
     if gpu := torch.cuda.is_available():
+        on_a_gpu(table)
+    machine = f"{processor()}, {count} cores"
+    if gpu:
         machine += f", {torch.cuda.get_device_name()}"
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
     with pd.option_context("display.float_format", "{:.4g}".format):

@@ -3,6 +3,7 @@
 Each is a function of a run. It returns what is to be timed: a function that does some work and says how much.
 """
 
+import dataclasses
 import importlib.util
 import os
 import re
@@ -19,19 +20,18 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call, grad, stack_module_state, vmap
 
-from lib.model import Architecture, forward, initialize
+from lib.model import Architecture
 from lib.run import Run
-from lib.scoring import TEMPERATURE, TOP_K
 from lib.training import BETAS, EPSILON, Stack
 
 VMAP_MODELS = 4
-PROJECT, PUBLIC = "this project", "public code"
+PROJECT, PUBLIC = "this project", "the paper's public code"
 Work = Callable[[], float]
 
 
-def project(run: Run, fast: bool = True) -> Work:
-    """This project's training; without `fast`, as on a machine that has no compiler."""
-    stack = Stack([run])
+def project(run: Run, fast: bool = True, models: int = 1) -> Work:
+    """This project's training of a stack; without `fast`, as on a machine that has no compiler."""
+    stack = Stack([dataclasses.replace(run, seed=seed) for seed in range(models)])
     if not fast:
         stack.engine = "plain"
     updates = 20 if fast else 1
@@ -39,7 +39,7 @@ def project(run: Run, fast: bool = True) -> Work:
     def train() -> float:
         stack.iteration = 0
         stack.advance(updates)
-        return updates
+        return updates * models
 
     return train
 
@@ -116,25 +116,6 @@ def stacked_loop(run: Run) -> Work:
     return train
 
 
-def sampling(run: Run) -> Work:
-    """The published scoring of the plain model, 10 samples a prompt, one at a time; five prompts stand for all."""
-    a, task = run.architecture, run.corpus
-    flat, prompts = initialize(a, [run.seed]), task.prompts[:: len(task.prompts) // 5]
-
-    @torch.no_grad()
-    def score() -> float:
-        for prompt in prompts:
-            for _ in range(10):
-                tokens = torch.from_numpy(task.encode(prompt.text)).long()[None]
-                for _ in range(20 if prompt.group == "fact" else 4):
-                    z = forward(a, flat, tokens[:, -a.context :])[0, :, -1] / TEMPERATURE
-                    z = z.masked_fill(z < z.topk(TOP_K).values[:, -1:], -torch.inf)
-                    tokens = torch.cat([tokens, z.softmax(-1).multinomial(1)], dim=1)
-        return len(prompts) / len(task.prompts)
-
-    return score
-
-
 def product(run: Run) -> Work:
     """GFLOP of a large float32 matrix product."""
     a = torch.randn(1_024, 1_024)
@@ -168,15 +149,15 @@ class Reference:
         command = [sys.executable, *arguments]
         return subprocess.Popen(command, cwd=where, env=everything, stdout=pipe, stderr=subprocess.STDOUT, text=True)
 
-    def __call__(self, task: str, width: int, copies: int = 0, compiled: bool = False) -> tuple[float, float]:
+    def __call__(self, task: str, width: int, copies: int) -> tuple[float, float]:
         """Milliseconds a step and an evaluation, from what it prints of 51 iterations and the evaluation before them.
 
-        With `copies` so many processes of one thread each run at once, and the times are divided by their number.
+        So many processes of one thread each run at once, and the times are divided by their number.
         """
         config = f"config/train_{ {'arithmetic': 'math', 'joint': 'both'}.get(task, task) }_mini_{width}.py"
-        options = [f"--compile={compiled}", "--device=cpu", "--dtype=float32", "--log_interval=1", "--max_iters=50"]
-        command, threads = ["train_with_eval.py", config, *options], {"OMP_NUM_THREADS": "1"} if copies else {}
-        outs = [f"--out_dir={self.folder}/out{i}" for i in range(max(1, copies))]
+        options = ["--compile=False", "--device=cpu", "--dtype=float32", "--log_interval=1", "--max_iters=50"]
+        command, threads = ["train_with_eval.py", config, *options], {"OMP_NUM_THREADS": "1"}
+        outs = [f"--out_dir={self.folder}/out{i}" for i in range(copies)]
         steps, evaluations = 0.0, 0.0
         for process in [self._start(self.code, threads, *command, out) for out in outs]:
             text = process.communicate()[0]
@@ -194,7 +175,6 @@ JOBS: dict[tuple[str, str], Callable[[Run], Work]] = {
     ("training", "transformers"): plain_loop,
     ("training", "vmap"): stacked_loop,
     ("scoring", PROJECT): exact_scoring,
-    ("scoring", "published sampling"): sampling,
     ("limit", "matrix product"): product,
     ("limit", "memory"): memory,
 }

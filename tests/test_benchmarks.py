@@ -1,5 +1,6 @@
 """The benchmarks compare like with like: rivals train the same model the same way, and work is counted right."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ import torch.nn.functional as F
 
 from benchmarks import bench, rivals
 from conftest import loss_and_gradient
+from lib.experiments import speed
 from lib.model import initialize, unpack
 from lib.run import Run
 from lib.training import Stack
@@ -130,6 +132,62 @@ def test_ratios_are_taken_within_rounds():
     assert rows.loc[bench.PROJECT, "ratio"] == 1
 
 
+@pytest.fixture
+def measured(monkeypatch, tmp_path):
+    """What the chapter reads of a made-up measurement: two rounds on four cores."""
+    table = bench.Table()
+    n14, n28 = ({"task": "arithmetic", "width": width, "cores": 4} for width in (14, 28))
+    for slow in (1.0, 3.0):
+        for cell, ms in ((n14, 0.5), (n28, 2.0), (n28 | {"layers": 2}, 5.0), (n28 | {"heads": 2}, 4.0)):
+            table.add("training", bench.PROJECT, "ms", slow * ms, **cell)
+            table.add("training", "rival", "ms", 10 * ms, **cell)
+            table.add("share of matrix product", "distinct prefixes", "%", 50 / slow, **cell)
+        for cores in (1, 2):
+            table.add("training", bench.PROJECT, "ms", slow * 1.8 / cores, **n14 | {"cores": cores})
+        table.add("training", bench.PROJECT, "ms", slow * 0.6, **n14, models=16)
+        table.add("full run", bench.PROJECT, "s", slow * 16, **n14)
+    table.rows().to_parquet(tmp_path / "speed.parquet")
+    monkeypatch.setattr(speed, "MEASURED", tmp_path / "speed.parquet")
+    return speed.measured()
+
+
+def test_the_chapters_tables(measured):
+    ratios = speed.ratios(measured).set_index("what")
+    assert ratios.loc["arithmetic n28, 2 layers", ["against", "ratio", "low"]].tolist() == [
+        "rival", pytest.approx((10 + 10 / 3) / 2), pytest.approx(10 / 3),
+    ]  # fmt: skip
+    limits = speed.limits(measured).set_index("model")
+    assert list(limits.index) == [f"arithmetic {x}" for x in ("n14", "n28", "n28, 2 layers", "n28, 2 heads")]
+    assert limits.loc["arithmetic n14", ["ms an update", "full run (s)"]].tolist() == ["1", "32"]
+    assert limits.loc["arithmetic n28", "matrix product, distinct prefixes"] == "33 %"
+    assert limits.loc["arithmetic n28", "full run (s)"] == "–"
+
+
+def test_scaling_beside_the_ideal(measured):
+    found = {axis: rows.set_index("at") for axis, rows in speed.scaling(measured).groupby("axis")}
+    assert {axis: list(rows.index) for axis, rows in found.items()} == {
+        "cores": [1, 2, 4], "models": [1, 16], "layers": [1, 2], "width": [14, 28],
+    }  # fmt: skip
+    # Medians are twice the milliseconds above.
+    assert found["cores"]["updates"].tolist() == pytest.approx([1e3 / 3.6, 1e3 / 1.8, 1e3])
+    assert found["cores"]["ideal"].tolist() == pytest.approx([1e3 / 3.6, 2e3 / 3.6, 4e3 / 3.6])
+    assert found["models"]["ideal"].tolist() == pytest.approx([1e3, 1e3])
+    assert found["layers"].loc[2, ["updates", "low", "high"]].tolist() == pytest.approx([100, 1e3 / 15, 200])
+    assert found["layers"].loc[2, "ideal"] == pytest.approx(100 / ((50 + 50 / 3) / 200))
+
+
+def test_time_that_others_are_given_does_not_count():
+    def work():
+        time.sleep(0.02)
+        end = time.process_time() + 0.005
+        while time.process_time() < end:
+            pass
+        return 1
+
+    own, clock = bench.rate(work, 0.02)
+    assert clock <= 1 / 0.025 and 100 < own <= 200  # it is given a fifth of the time, or less
+
+
 def test_spread_of_many_rounds_leaves_out_the_ends():
     assert bench.spread([0.0, *[1.0] * 98, 100.0]) == [1, 1, 1]
 
@@ -146,7 +204,7 @@ def test_the_public_code_is_timed_by_what_it_prints(tmp_path):
         "for i in range(51): print(f'iter {i}: loss 0.7, time {30.0 if i else 5030.0}ms, mfu 0.00%')\n"
     )
     reference = rivals.Reference(str(checkout), str(tmp_path))
-    assert reference("facts", 28) == pytest.approx((30, 5000))
+    assert reference("facts", 28, copies=1) == pytest.approx((30, 5000))
     assert reference("facts", 28, copies=2) == pytest.approx((15, 2500))
     with pytest.raises(rivals.click.ClickException, match="stopped"):
-        reference("arithmetic", 14)
+        reference("arithmetic", 14, copies=1)

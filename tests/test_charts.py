@@ -97,6 +97,11 @@ def speeds() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["what", "against", "ratio", "low", "high"])
 
 
+def scales() -> pd.DataFrame:
+    table = pd.DataFrame({"at": [1, 2, 4, 8], "updates": [9.0, 4, 2, 1], "low": [8.0, 3, 2, 1], "high": [9.0, 5, 3, 1]})
+    return pd.concat([table.assign(axis=axis, ideal=[16.0, 8, 4, 2]) for axis in ("cores", "width")])
+
+
 TEXT = "".join(f"<{a}+{b}={a + b}>".ljust(8) + "\n" for a in range(10) for b in range(10))
 BUILD: dict[str, Callable[[], alt.TopLevelMixin]] = {
     "grid": lambda: charts.grid(items((14,), 1, range(1)).query("group != 'fact'")),
@@ -116,6 +121,7 @@ BUILD: dict[str, Callable[[], alt.TopLevelMixin]] = {
     "forest": lambda: charts.forest(verdicts(), "share"),
     "bands": lambda: charts.paper_bands(bands()),
     "speed": lambda: charts.speed_bars(speeds()),
+    "scaling": lambda: charts.scaling(scales(), {"cores": "cores", "width": "width"}),
 }
 
 
