@@ -8,7 +8,7 @@ LOCKED := --quiet --require-hashes --no-deps --only-binary :all:
 book: book/_static/vega.js  ## the book, at _build/html/index.html
 	$(BIN)/jupyter-book build --all -q -W -n --keep-going .
 
-test: book  ## everything that must pass
+test: book .venv/cluster  ## everything that must pass
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m lib check
@@ -29,6 +29,7 @@ lock:  ## pin everything with hashes, for every platform (needs uv); the build f
 	uv pip compile requirements.txt --universal --generate-hashes --no-header -q -o requirements.lock
 	awk '/^[a-z]/ { cuda = /^(torch|triton|nvidia|cuda)[-=]/ } { print > (cuda ? "requirements-cuda.lock" : "rest.lock") }' requirements.lock
 	mv rest.lock requirements.lock
+	uv pip compile requirements-cluster.txt -c requirements.lock --universal --generate-hashes --no-header -q -o requirements-cluster.lock
 
 clean:
 	rm -rf _build book/_static/vega.js book/_static/themes.js book/_static/tex-svg.js
@@ -39,6 +40,10 @@ clean:
 	$(BIN)/pip install $(LOCKED) -r requirements.lock
 	$(BIN)/pip install $(LOCKED) -r requirements-cpu.lock 2>/dev/null || $(BIN)/pip install $(LOCKED) -r requirements-cuda.lock
 	$(BIN)/python -c "import sysconfig; open(sysconfig.get_path('purelib') + '/checkout.pth', 'w').write('../../../..')"
+	touch $@
+
+.venv/cluster: .venv/ready requirements-cluster.lock  ## Ray, which is needed on a cluster only
+	$(BIN)/pip install $(LOCKED) -r requirements-cluster.lock
 	touch $@
 
 book/_static/vega.js: .venv/ready lib/charts/style.py lib/render.py

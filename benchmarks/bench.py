@@ -31,11 +31,11 @@ import torch
 
 from benchmarks.rivals import JOBS, PROJECT, PUBLIC, Reference, Work
 from lib import fused
+from lib.course import processor
 from lib.model import uniform
 from lib.paper import LARGE, published
 from lib.run import Run
 from lib.training import Stack, stream
-from lib.workers import processor
 
 CELLS = [("arithmetic", 14), ("facts", 28), ("arithmetic", 28), ("arithmetic", 56), ("facts", 56), ("facts", 14), ("joint", 28)]  # fmt: skip  # noqa: E501
 DEEPER = [

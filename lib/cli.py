@@ -64,11 +64,14 @@ class _Experiments(click.Group):
         if not module.TASKS:
             raise experiments.unknown(name)
 
-        def train(time_budget: str | None, **given) -> None:
-            chosen = settings.settle(given, name)
-            outcome = lab.run(chosen.sweep(), chosen.store, chosen.device, seconds(time_budget))
+        def train(time_budget: str | None, cluster: str, **given) -> None:
+            chosen = settings.settle(given, name, here=not cluster)
+            outcome = lab.run(chosen.sweep(), chosen.store, chosen.device, seconds(time_budget), cluster)
             click.echo(outcome.report())
 
+        train = click.option(
+            "--cluster", default="", envvar="RAY_ADDRESS", help="Address of a Ray cluster, or local. [env: RAY_ADDRESS]"
+        )(train)
         budget = click.option("--time-budget", help="Stop cleanly after this long, such as 9m.")
         about = (module.__doc__ or name).splitlines()[0]
         return click.command(name, help=about)(options(budget(train), experiments.factors(name)))

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from lib import course, words, workers
 from lib import sweep as sweeps
-from lib import words, workers
 from lib.errors import UserError
 from lib.run import Run
 from lib.settings import Settings
@@ -48,6 +48,7 @@ class Outcome:
 
 def cost(run: Run) -> float:
     """Roughly the floating-point operations of a whole run: six a parameter and token, and the attention."""
+    run = replace(run, line_order=None)  # which changes no cost, and whose text all share
     a, corpus = run.architecture, run.corpus
     token = 6 * a.parameters(positions=False) + 6 * a.layers * a.width * a.context
     return float(run.iterations) * corpus.batch * corpus.context * token
@@ -58,29 +59,40 @@ class _Bar:
 
     def __init__(self, runs: list[Run]):
         self.iterations = {run.id: run.iterations for run in runs}
-        self.weight = {run.id: cost(run) / run.iterations for run in runs}
+        costs = {run.id: cost(run) for run in runs}
+        total = sum(costs.values())
+        self.unit = {run.id: 100 * costs[run.id] / total / run.iterations for run in runs}  # per cent an iteration
         self.at: dict[str, int] = {}
-        total = sum(cost(run) for run in runs)
+        self.finished, self.at_work, self.got_on = 0, "", False
         self.bar = tqdm(
             total=100.0, desc=f"training {len(runs)} runs", file=sys.stderr, mininterval=0.5, smoothing=0.05,
             bar_format="{desc}: {percentage:3.0f}% |{bar}| {elapsed} gone, {remaining} left{postfix}",
         )  # fmt: skip
-        self.unit, self.got_on = 100 / total, False
 
-    def tell(self, run: str, iteration: int) -> None:
+    def tell(self, run: str, iteration: int, at_work: str) -> None:
+        """Shows the iteration that a run has reached, and what is at work; an empty `run` or `at_work` is no news."""
+        if run:
+            self._advance(run, iteration)
+        changed = at_work not in ("", self.at_work)
+        self.at_work = at_work or self.at_work
+        done = f"{self.finished} of {len(self.iterations)} runs done"
+        self.bar.set_postfix_str(f"{done}, {self.at_work} at work", refresh=changed)
+
+    def _advance(self, run: str, iteration: int) -> None:
+        done = self.unit[run] * (iteration - self.at.get(run, 0))
         if run not in self.at and iteration:  # resumed: what was done before counts as done, not as speed
-            self.bar.update(self.unit * self.weight[run] * iteration)
+            self.bar.update(done)
             self.bar.start_t = time.time()
         else:
             self.got_on |= iteration > self.at.get(run, 0)
-            done = self.unit * self.weight[run] * (iteration - self.at.get(run, 0))
             self.bar.update(min(done, 100 - self.bar.n))
+        self.finished += self.at.get(run) != iteration == self.iterations[run]
         self.at[run] = iteration
-        finished = sum(self.iterations[r] == i for r, i in self.at.items())
-        self.bar.set_postfix_str(f"{finished} of {len(self.iterations)} runs done", refresh=False)
 
 
-def run(sweep: pd.DataFrame, store: str, device: str = "cpu", time_budget: float | None = None) -> Outcome:
+def run(
+    sweep: pd.DataFrame, store: str, device: str = "cpu", time_budget: float | None = None, cluster: str = ""
+) -> Outcome:
     """Trains what `store` lacks of `sweep`, and tells what the store then holds.
 
     Parameters
@@ -89,11 +101,12 @@ def run(sweep: pd.DataFrame, store: str, device: str = "cpu", time_budget: float
     store : path of the store.
     device : "cpu" or "cuda".
     time_budget : seconds after which training stops cleanly, to be continued by the same call.
+    cluster : address of a Ray cluster to train on (`cluster.connected`); none for this machine.
     """
     started, held = time.monotonic(), Store(store)
     asked = dict(zip(sweep["run"], sweep.get("weights", [""] * len(sweep)), strict=True))
-    if odd := set(asked.values()) - set(workers.WEIGHTS):
-        raise UserError(f"weights has {min(odd)!r}, but it must be one of {', '.join(map(repr, workers.WEIGHTS))}.")
+    if odd := set(asked.values()) - set(course.WEIGHTS):
+        raise UserError(f"weights has {min(odd)!r}, but it must be one of {', '.join(map(repr, course.WEIGHTS))}.")
     have = held.ids()
     _sound(held, [run for run in asked if run in have])
     lacking = {run for run, what in asked.items() if run not in have or (what and not held.weights_path(run).exists())}
@@ -101,12 +114,13 @@ def run(sweep: pd.DataFrame, store: str, device: str = "cpu", time_budget: float
     too_long = [run for run in wanted if device == "cpu" and cost(run) > CPU_HOURS * 3600 * FLOPS_A_SECOND]
     todo = [run for run in wanted if run not in too_long]
     if todo:
-        held.prepare()
-        bar = _Bar(todo)
-        try:
-            workers.train(todo, store, device, started + (time_budget or float("inf")), bar.tell, asked)
-        finally:
-            bar.bar.close()
+        with workers.ready(device, cluster) as train:
+            held.prepare()
+            bar = _Bar(todo)
+            try:
+                train(todo, store, started + (time_budget or float("inf")), bar.tell, asked)
+            finally:
+                bar.bar.close()
         if time_budget and not bar.got_on:
             raise UserError(
                 f"time-budget is {time_budget:g} seconds, but it must be more: it was over before training had begun."

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
-from lib import lab, settings, workers
+from lib import course, lab, settings, workers
 from lib.errors import UserError
 from lib.experiments import capacity
 from lib.run import Run
@@ -125,7 +125,7 @@ def test_a_time_budget_stops_cleanly_and_the_same_call_goes_on(inline, monkeypat
     parts, rounds = str(tmp_path / "parts"), 0
     with monkeypatch.context() as patch:
         patch.setattr(lab, "time", clock := Clock())
-        patch.setattr(workers, "time", clock)
+        patch.setattr(course, "time", clock)
         while True:
             outcome = lab.run(sweep, parts, time_budget=10)
             rounds += 1
@@ -143,24 +143,24 @@ def test_a_time_budget_stops_cleanly_and_the_same_call_goes_on(inline, monkeypat
 
 def test_after_the_deadline_nothing_is_begun(tmp_path):
     run = Run("arithmetic", 6, 0, iterations=40)
-    assert not workers.train_stack([run], str(tmp_path / "a"), "cpu", time.monotonic() - 1)
-    assert not workers.train_stack([run], str(tmp_path / "a"), "cpu", float("inf"), stop=lambda: True)
+    assert not course.train_stack([run], str(tmp_path / "a"), "cpu", time.monotonic() - 1)
+    assert not course.train_stack([run], str(tmp_path / "a"), "cpu", float("inf"), stop=lambda: True)
     assert not (tmp_path / "a").exists()
 
 
 def test_a_run_trained_in_a_stack_is_the_run_trained_alone(tmp_path):
     runs = [Run("arithmetic", 6, seed, iterations=40) for seed in range(3)]
-    assert workers.train_stack(runs, str(tmp_path / "stack"), "cpu", float("inf"))
+    assert course.train_stack(runs, str(tmp_path / "stack"), "cpu", float("inf"))
     for run in runs:
-        assert workers.train_stack([run], str(tmp_path / "alone"), "cpu", float("inf"))
+        assert course.train_stack([run], str(tmp_path / "alone"), "cpu", float("inf"))
     same_evidence(tmp_path / "stack", tmp_path / "alone")
 
 
 # The real command, with checkpoints as often as can be, in the workers too: they import this file as their main module.
 OFTEN = """
 import runpy
-from lib import workers
-workers.CHECKPOINT_SECONDS, workers.CHUNK_SECONDS = 0, 0.2
+from lib import course
+course.CHECKPOINT_SECONDS, course.CHUNK_SECONDS = 0, 0.2
 if __name__ == "__main__":
     runpy.run_module("lib", run_name="__main__")
 """
@@ -232,7 +232,7 @@ def test_killed_runs_go_on_and_end_the_same(tmp_path):
 
     for seed in range(2):
         run = Run("arithmetic", 6, seed, iterations=5_000)
-        assert workers.train_stack([run], str(tmp_path / "whole"), "cpu", float("inf"))
+        assert course.train_stack([run], str(tmp_path / "whole"), "cpu", float("inf"))
     same_evidence(killed, tmp_path / "whole")
 
 
@@ -368,7 +368,7 @@ def test_a_damaged_run_stops_the_command_before_anything_is_trained(cli, tmp_pat
 def test_a_store_that_cannot_be_written_stops_the_command_before_anything_is_trained(cli, tmp_path, monkeypatch):
     cli(*TINY, "--seeds", 1, "--store", tmp_path)
     monkeypatch.setattr(os, "fsync", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
-    monkeypatch.setattr(workers, "train", lambda *_: pytest.fail("it was trained"))
+    monkeypatch.setattr(workers, "_on_cpu", lambda *_: pytest.fail("it was trained"))
     status, _, message = cli(*TINY, "--seeds", 2, "--store", tmp_path)
     assert status != 0 and one_sentence(message) and f"store cannot write {tmp_path}/store.json (Permission" in message
 
