@@ -21,7 +21,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from lib import course, slices
+from lib import course, slices, words
 from lib.errors import UserError, shown
 from lib.run import Run
 from lib.store import Store
@@ -187,7 +187,7 @@ class _Sweep:
             weights = {run.id: self.weights.get(run.id, "") for run in job}
             answer = self.task.remote(job, files, self.device, SLICE_SECONDS, weights, slices.versions(), [self.asked])
             self.flying[answer] = job
-        self.tell("", 0, course.many(min(len(self.flying), slots), self.unit))
+        self.tell("", 0, words.many(min(len(self.flying), slots), self.unit))
 
     def collect(self, seconds: float) -> None:
         """Waits so long for slices, puts what they made into the store, and the rest of their runs first in line."""

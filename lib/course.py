@@ -46,11 +46,6 @@ def name(run: Run) -> str:
     return f"a run of width {run.width} on {run.task} ({run.id})"
 
 
-def many(count: int, what: str) -> str:
-    """A number of things, such as "2 cores"."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
 def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -2,39 +2,42 @@
 
 Notable features:
 - what is there is verified before hours of training, and never trained again;
-- the time left is reckoned from the measured speed and each run's share of the arithmetic.
+- the time left is reckoned from the measured speed and each run's share of the work.
 """
 
+import functools
 import sys
 import tempfile
 import time
+import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from lib import course, words, workers
+from lib import course, fused, tasks, words, workers
 from lib import sweep as sweeps
 from lib.errors import UserError
 from lib.run import Run
 from lib.settings import Settings
 from lib.store import OUTCOMES, Store
 
-CPU_HOURS = 12  # a run that a CPU core would need longer for is left to a GPU
-FLOPS_A_SECOND = 4e10  # of one CPU core, roughly; only the estimates above and the bar's shares rest on it
+CPU_HOURS = 12  # a run that a CPU core would need longer for is left to a GPU, unless long runs are asked for
+# Of a CPU core, measured with MLT, by the fused and by the plain form; only estimates and the bar's shares rest on it.
+FLOPS_A_SECOND = {"fused": 1.4e11, "plain": 7e10}
 TRAINED_ON = ("processor", "device", "engine", "torch")
 ROUNDING = 1e-5  # between the losses of two runs that differ by rounding alone
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a sweep: its runs in the store, those missing, and how many were trained or left to a GPU."""
+    """What became of a sweep: its runs in the store, those missing, how many were trained, and those left to a GPU."""
 
     runs: pd.DataFrame
     missing: pd.DataFrame
     trained: int
-    left_to_gpu: int
+    left_to_gpu: list[Run]
 
     def report(self) -> str:
         """One sentence for people."""
@@ -42,16 +45,41 @@ class Outcome:
         text = f"{there} of {asked} runs are in the store; {self.trained} trained just now"
         left = self.missing.groupby(["task", "width"]).size()
         cells = ", ".join(f"{task} {words.size_name(width)} ({n})" for (task, width), n in left.items())
-        days = f" ({self.left_to_gpu} of them would take a CPU days and are left to a GPU)" if self.left_to_gpu else ""
-        return text + (f"; missing: {cells}{days}." if cells else ".")
+        if some := self.left_to_gpu:
+            cells += f" ({len(some)} of them would take a core {_hours(some)} and are left to a GPU, or to --long)"
+        return text + (f"; missing: {cells}." if cells else ".")
 
 
 def cost(run: Run) -> float:
-    """Roughly the floating-point operations of a whole run: six a parameter and token, and the attention."""
+    """Roughly the seconds that a CPU core trains a run: six operations a parameter and token, and the attention.
+
+    Without dropout what windows of a batch share is computed once (fused.cpp).
+    """
     run = replace(run, line_order=None)  # which changes no cost, and whose text all share
     a, corpus = run.architecture, run.corpus
     token = 6 * a.parameters(positions=False) + 6 * a.layers * a.width * a.context
-    return float(run.iterations) * corpus.batch * corpus.context * token
+    if run.dropout:
+        update = token * corpus.batch * corpus.context / FLOPS_A_SECOND["plain"]
+    else:
+        update = token * prefixes(run.task, run.held_out) / FLOPS_A_SECOND["fused"]
+    return run.iterations * update
+
+
+@functools.cache
+def prefixes(task: str, held_out: str) -> float:
+    """How many different prefixes a batch of windows has on average, of all lengths together."""
+    corpus = tasks.make(task, tasks.pairs(held_out))
+    shared, found = fused.Corpus(corpus).shared, 0.0  # characters that windows, sorted, share with those before them
+    for length in range(corpus.context):
+        sizes = np.diff(np.append(np.flatnonzero(shared <= length), corpus.offsets))
+        found += float((1 - (1 - sizes / corpus.offsets) ** corpus.batch).sum())
+    return found
+
+
+def _hours(runs: list[Run]) -> str:
+    """What long runs cost a core, such as "about 14 to 62 hours each"."""
+    low, high = (f"{choose(map(cost, runs)) / 3600:.0f}" for choose in (min, max))
+    return f"about {low} to {high} hours each" if low != high else f"about {low} hours each"
 
 
 class _Bar:
@@ -91,8 +119,9 @@ class _Bar:
 
 
 def run(
-    sweep: pd.DataFrame, store: str, device: str = "cpu", time_budget: float | None = None, cluster: str = ""
-) -> Outcome:
+    sweep: pd.DataFrame, store: str, device: str = "cpu", time_budget: float | None = None, cluster: str = "",
+    long: bool = False,
+) -> Outcome:  # fmt: skip
     """Trains what `store` lacks of `sweep`, and tells what the store then holds.
 
     Parameters
@@ -102,6 +131,7 @@ def run(
     device : "cpu" or "cuda".
     time_budget : seconds after which training stops cleanly, to be continued by the same call.
     cluster : address of a Ray cluster to train on (`cluster.connected`); none for this machine.
+    long : whether a CPU trains runs, too, that take it more than `CPU_HOURS`, in pieces.
     """
     started, held = time.monotonic(), Store(store)
     asked = dict(zip(sweep["run"], sweep.get("weights", [""] * len(sweep)), strict=True))
@@ -111,8 +141,14 @@ def run(
     _sound(held, [run for run in asked if run in have])
     lacking = {run for run, what in asked.items() if run not in have or (what and not held.weights_path(run).exists())}
     wanted = [run for run in sweeps.rows(sweep) if run.id in lacking]
-    too_long = [run for run in wanted if device == "cpu" and cost(run) > CPU_HOURS * 3600 * FLOPS_A_SECOND]
-    todo = [run for run in wanted if run not in too_long]
+    too_long = [run for run in wanted if device == "cpu" and cost(run) > CPU_HOURS * 3600]
+    todo = wanted if long else [run for run in wanted if run not in too_long]
+    if long and too_long:
+        warnings.warn(
+            f"{words.many(len(too_long), 'run')} will take a core {_hours(too_long)}; stop at any time, and "
+            f"{course.GOES_ON}.",
+            stacklevel=2,
+        )
     if todo:
         with workers.ready(device, cluster) as train:
             held.prepare()
@@ -126,7 +162,8 @@ def run(
                 f"time-budget is {time_budget:g} seconds, but it must be more: it was over before training had begun."
             )
     there = held.ids()
-    return replace(look(sweep, store), trained=sum(run.id in there for run in wanted), left_to_gpu=len(too_long))
+    left = [run for run in too_long if run not in todo]
+    return replace(look(sweep, store), trained=sum(run.id in there for run in wanted), left_to_gpu=left)
 
 
 def _sound(store: Store, runs: list[str]) -> None:
@@ -139,7 +176,7 @@ def _sound(store: Store, runs: list[str]) -> None:
 def look(sweep: pd.DataFrame, store: str) -> Outcome:
     """What a store holds of a sweep; nothing is trained. Labels of the sweep are handed on."""
     runs = Store(store).runs(sweep["run"]).merge(sweep[["run", *sweeps.labels(sweep)]], on="run")
-    return Outcome(runs, sweep[~sweep["run"].isin(runs["run"])], 0, 0)
+    return Outcome(runs, sweep[~sweep["run"].isin(runs["run"])], 0, [])
 
 
 def gather(settings: Settings) -> Outcome:

@@ -19,6 +19,11 @@ def size_name(width: int) -> str:
     return "MLT" if width == 384 else f"n{width}"
 
 
+def many(count: int, what: str) -> str:
+    """A number of things, such as "2 cores"."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def listing(parts: Iterable[str]) -> str:
     """Such as "a, b and c"."""
     *most, last = parts

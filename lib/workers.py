@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from lib import cluster, course
+from lib import cluster, course, words
 from lib.course import GOES_ON
 from lib.errors import UserError
 from lib.run import Run
@@ -181,7 +181,7 @@ def _on_cpu(
             for pipe, word in pool.receive(0.2):
                 run = pool.has[pipe]
                 if run is not None and isinstance(word, int):
-                    tell(run.id, word, course.many(sum(map(bool, pool.has.values())), "core"))
+                    tell(run.id, word, words.many(sum(map(bool, pool.has.values())), "core"))
                     continue
                 what, value = word or ("gone", None)
                 if what == "sentence":
