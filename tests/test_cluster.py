@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
-from lib import course
+from lib import cli, course
 from lib.run import Run
 from lib.store import Store
 from tests.conftest import one_sentence
@@ -224,3 +225,58 @@ def test_a_cluster_without_a_gpu(cluster, cli, tmp_path):
     status, _, message = cli("run", "capacity", *asked)
     assert status == 1 and one_sentence(message) and "device is 'cuda', but the cluster" in message
     assert "has no GPU that is to be had" in message and not (tmp_path / "a").exists()
+
+
+# The files for Slurm, Kubernetes and spot machines, as far as they can be checked without these
+
+STUBS = {  # what a Slurm job calls: each notes how it was called, and some do a little more
+    ".venv/bin/ray": "last=${@: -1}; [[ $* != *--head* ]] || exec python3 -m http.server --bind 0.0.0.0 ${last#*=}",
+    ".venv/bin/python": "trap 'exit 130' TERM; sleep 60 & wait",
+    "bin/srun": "exec sleep 60",
+    "bin/scontrol": "",
+}
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "cluster").glob("*.sh")), ids=lambda path: path.name)
+def test_scripts_have_no_error_of_syntax(script):
+    subprocess.run(["bash", "-n", script], check=True)
+    assert os.access(script, os.X_OK)
+
+
+def test_a_slurm_job_starts_its_nodes_and_is_queued_again_when_its_time_is_over(tmp_path):
+    for name, does in STUBS.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f'#!/usr/bin/env bash\necho "{path.name} $*" >> {tmp_path}/calls\n{does}\n')
+        path.chmod(0o755)
+    slurm = {"SLURM_JOB_ID": "4321", "SLURM_NNODES": "3", "SLURM_CPUS_PER_TASK": "8", "SLURMD_NODENAME": "first"}
+    job = subprocess.Popen(
+        ["bash", ROOT / "cluster" / "slurm.sh", "scan", "--seeds", "9"], cwd=tmp_path, stderr=subprocess.DEVNULL,
+        env=os.environ | slurm | {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"},
+    )  # fmt: skip
+    calls = tmp_path / "calls"
+    wait_for(lambda: calls.exists() and "python" in calls.read_text() and "srun" in calls.read_text(), 30)
+    job.send_signal(signal.SIGTERM)
+    assert job.wait(60) == 130
+    said = sorted(calls.read_text().splitlines())
+    head = said[0].split("--cluster ")[1]
+    assert said[0] == f"python -m lib run scan --seeds 9 --cluster {head}" and head.endswith(":24321")
+    assert said[1].startswith("ray start --block --disable-usage-stats --num-cpus=8 --head")
+    assert said[2] == "scontrol requeue 4321"
+    assert said[3].startswith("srun --nodes=2 --ntasks=2 --exclude=first .venv/bin/ray start --block")
+    assert said[3].endswith(f"--num-cpus=8 --address={head}")
+
+
+def test_the_manifest_for_kubernetes():
+    job, volume = yaml.safe_load_all((ROOT / "cluster" / "kuberay.yaml").read_text())
+    assert (job["apiVersion"], job["kind"], volume["kind"]) == ("ray.io/v1", "RayJob", "PersistentVolumeClaim")
+    (version,) = re.findall(r"^ray==(\S+)", (ROOT / "requirements-cluster.txt").read_text(), re.M)
+    cluster = job["spec"]["rayClusterSpec"]
+    assert cluster["rayVersion"] == version and f"ray[default]=={version}" in (ROOT / "cluster/Dockerfile").read_text()
+    head = cluster["headGroupSpec"]["template"]["spec"]
+    assert head["volumes"][0]["persistentVolumeClaim"]["claimName"] == volume["metadata"]["name"]
+    assert head["volumes"][0]["name"] == head["containers"][0]["volumeMounts"][0]["name"]
+    command = job["spec"]["entrypoint"].removeprefix("python -m lib ").split()
+    cli.main.make_context("lib", command, resilient_parsing=False)  # such a command and such options there are
+    store = command[command.index("--store") + 1]
+    assert store.startswith(head["containers"][0]["volumeMounts"][0]["mountPath"] + "/")
