@@ -3,7 +3,7 @@ BIN := .venv/bin
 # Nothing but files whose hashes are known, and nothing that would have to be built by tools that are not.
 LOCKED := --quiet --require-hashes --no-deps --only-binary :all:
 
-.PHONY: book test notebooks bench manifest lock clean
+.PHONY: book test notebooks bench gpu manifest lock clean
 
 book: book/_static/vega.js  ## the book, at _build/html/index.html
 	$(BIN)/jupyter-book build --all -q -W -n --keep-going .
@@ -16,6 +16,9 @@ test: book .venv/cluster  ## everything that must pass
 
 notebooks: .venv/ready  ## run every notebook anew
 	$(BIN)/python -m lib.book
+
+gpu: .venv/ready  ## what is worth most on a GPU: its tests, the table, MLT, more seeds; TIME_BUDGET=2h
+	$(BIN)/python benchmarks/gpu.py $(if $(TIME_BUDGET),--time-budget $(TIME_BUDGET))
 
 manifest: .venv/ready  ## list the digests of the stored runs, once all of them are sound
 	$(BIN)/python -m lib check

@@ -45,8 +45,10 @@ class Outcome:
         text = f"{there} of {asked} runs are in the store; {self.trained} trained just now"
         left = self.missing.groupby(["task", "width"]).size()
         cells = ", ".join(f"{task} {words.size_name(width)} ({n})" for (task, width), n in left.items())
-        if some := self.left_to_gpu:
-            cells += f" ({len(some)} of them would take a core {_hours(some)} and are left to a GPU, or to --long)"
+        if left := self.left_to_gpu:
+            long = [run for run in left if run.precision == "float32"]
+            way = f"; on a CPU --long trains {len(long)} of them, which takes a core {_hours(long)}" if long else ""
+            cells += f" ({len(left)} of them are left to a GPU{way})"
         return text + (f"; missing: {cells}." if cells else ".")
 
 
@@ -141,14 +143,8 @@ def run(
     _sound(held, [run for run in asked if run in have])
     lacking = {run for run, what in asked.items() if run not in have or (what and not held.weights_path(run).exists())}
     wanted = [run for run in sweeps.rows(sweep) if run.id in lacking]
-    too_long = [run for run in wanted if device == "cpu" and cost(run) > CPU_HOURS * 3600]
-    todo = wanted if long else [run for run in wanted if run not in too_long]
-    if long and too_long:
-        warnings.warn(
-            f"{words.many(len(too_long), 'run')} will take a core {_hours(too_long)}; stop at any time, and "
-            f"{course.GOES_ON}.",
-            stacklevel=2,
-        )
+    left = _left_to_gpu(wanted, long) if device == "cpu" else []
+    todo = [run for run in wanted if run not in left]
     if todo:
         with workers.ready(device, cluster) as train:
             held.prepare()
@@ -162,8 +158,20 @@ def run(
                 f"time-budget is {time_budget:g} seconds, but it must be more: it was over before training had begun."
             )
     there = held.ids()
-    left = [run for run in too_long if run not in todo]
     return replace(look(sweep, store), trained=sum(run.id in there for run in wanted), left_to_gpu=left)
+
+
+def _left_to_gpu(wanted: list[Run], long: bool) -> list[Run]:
+    """The runs that a CPU does not train: those in bfloat16, and long ones where they are not asked for."""
+    bfloat16 = [run for run in wanted if run.precision == "bfloat16"]
+    too_long = [run for run in wanted if run not in bfloat16 and cost(run) > CPU_HOURS * 3600]
+    if long and too_long:
+        warnings.warn(
+            f"{words.many(len(too_long), 'run')} will take a core {_hours(too_long)}; stop at any time, and "
+            f"{course.GOES_ON}.",
+            stacklevel=3,
+        )
+    return bfloat16 + (too_long if not long else [])
 
 
 def _sound(store: Store, runs: list[str]) -> None:

@@ -102,7 +102,10 @@ def test_runs_of_days_are_left_to_a_gpu(inline, tmp_path):
     long = capacity.sweep(["arithmetic"], [384], 1, 30_000)
     outcome = lab.run(pd.concat([sweep[sweep["width"] == 6], long]), str(tmp_path))
     assert (outcome.trained, len(outcome.left_to_gpu), len(outcome.missing)) == (1, 1, 1)
-    assert "missing: arithmetic MLT (1) (1 of them would take a core about 60 hours each" in outcome.report()
+    assert outcome.report().endswith(
+        "missing: arithmetic MLT (1) (1 of them are left to a GPU; on a CPU --long trains 1 of them, which takes a "
+        "core about 60 hours each)."
+    )
 
 
 def test_long_runs_are_trained_where_they_are_asked_for(cli, monkeypatch, tmp_path):
@@ -110,6 +113,13 @@ def test_long_runs_are_trained_where_they_are_asked_for(cli, monkeypatch, tmp_pa
     assert cli(*TINY, "--seeds", 1, "--store", tmp_path)[1].startswith("0 of 1 runs are in the store; 0 trained")
     with pytest.warns(UserWarning, match="1 run will take a core about 0 hours each; stop at any time"):
         assert cli(*TINY, "--seeds", 1, "--store", tmp_path, "--long")[1].startswith("1 of 1 runs are in the store")
+
+
+def test_bfloat16_is_left_to_a_gpu_however_long_it_takes(cli, tmp_path):
+    asked = ("--profile", "smoke", "--tasks", "facts", "--widths", "6,384", "--iterations", "1", "--seeds", "1")
+    status, out, _ = cli("run", "replication", *asked, "--device", "cpu", "--store", tmp_path, "--long")
+    assert status == 0 and out.startswith("2 of 4 runs are in the store; 2 trained just now; ")
+    assert out.endswith("missing: facts MLT (2) (2 of them are left to a GPU).\n")
 
 
 def test_what_a_run_costs():
