@@ -30,6 +30,7 @@ SLICE_SECONDS = 300  # that a machine trains before it hands back what it has; l
 PACKED = 50  # runs in a slice, at most
 IN_FLIGHT = 1.25  # slices for each core or GPU
 LOSSES = 5  # of a run in a row, after which it is no accident
+INSPECT_SECONDS = 300  # for a machine to load the project
 STOP_SECONDS = 120  # for the machines to hand back what they have
 RESOURCES = {"cpu": ("CPU", "core"), "cuda": ("GPU", "GPU")}
 
@@ -92,15 +93,14 @@ def _inspect(ray, address: str, device: str) -> None:
         raise UserError(f"device is {device!r}, but the cluster {shown(address)} has no {what} that is to be had.")
     place = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
     ask = ray.remote(slices.differing)
-    answers = {
-        node["NodeManagerHostname"]: ask.options(
-            num_cpus=0, max_retries=0, scheduling_strategy=place(node["NodeID"], soft=False)
-        ).remote(slices.versions())
-        for node in nodes
-    }
-    for host, answer in answers.items():
+    answers = []
+    for node in nodes:
+        there = place(node["NodeID"], soft=False)
+        asked = ask.options(num_cpus=0, max_retries=0, scheduling_strategy=there).remote(slices.versions())
+        answers.append((node["NodeManagerHostname"], asked))
+    for host, answer in answers:
         try:
-            wrong = ray.get(answer)
+            wrong = ray.get(answer, timeout=INSPECT_SECONDS)
         except ray.exceptions.RayError as error:
             reason = str(error).strip().splitlines()[-1][:200].rstrip(".")
             wrong = f"the project does not load on {host} ({reason})."
