@@ -4,12 +4,12 @@ BIN := .venv/bin
 # Nothing but files whose hashes are known, and nothing that would have to be built by tools that are not.
 LOCKED := --quiet --require-hashes --no-deps --only-binary :all:
 
-.PHONY: book test notebooks wasm bench manifest pdf lock clean
+.PHONY: book test notebooks wasm bench gpu manifest pdf lock clean
 
 book: book/_static/vega.js book/_static/models/showcase.js  ## the book, at _build/html/index.html
 	$(BIN)/jupyter-book build --all -q -W -n --keep-going .
 
-test: book  ## everything that must pass
+test: book .venv/cluster  ## everything that must pass
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m lib check
@@ -22,6 +22,9 @@ notebooks: .venv/ready  ## run every notebook anew
 wasm: .venv/ready  ## compile lib/fused.cpp for the laboratory, where it has changed
 	$(BIN)/pip install $(LOCKED) -r requirements-wasm.lock
 	$(BIN)/python -m lib.browser
+
+gpu: .venv/ready  ## what is worth most on a GPU: its tests, the table, MLT, more seeds; TIME_BUDGET=2h
+	$(BIN)/python benchmarks/gpu.py $(if $(TIME_BUDGET),--time-budget $(TIME_BUDGET))
 
 manifest: .venv/ready  ## list the digests of the stored runs, once all of them are sound
 	$(BIN)/python -m lib check
@@ -43,6 +46,7 @@ lock:  ## pin everything with hashes, for every platform (needs uv); the build f
 	uv pip compile requirements.txt --universal --generate-hashes --no-header -q -o requirements.lock
 	awk '/^[a-z]/ { cuda = /^(torch|triton|nvidia|cuda)[-=]/ } { print > (cuda ? "requirements-cuda.lock" : "rest.lock") }' requirements.lock
 	mv rest.lock requirements.lock
+	uv pip compile requirements-cluster.txt -c requirements.lock --universal --generate-hashes --no-header -q -o requirements-cluster.lock
 
 clean:
 	rm -rf _build book/_static/models book/_static/vega.js book/_static/themes.js book/_static/tex-svg.js
@@ -53,6 +57,10 @@ clean:
 	$(BIN)/pip install $(LOCKED) -r requirements.lock
 	$(BIN)/pip install $(LOCKED) -r requirements-cpu.lock 2>/dev/null || $(BIN)/pip install $(LOCKED) -r requirements-cuda.lock
 	$(BIN)/python -c "import sysconfig; open(sysconfig.get_path('purelib') + '/checkout.pth', 'w').write('../../../..')"
+	touch $@
+
+.venv/cluster: .venv/ready requirements-cluster.lock  ## Ray, which is needed on a cluster only
+	$(BIN)/pip install $(LOCKED) -r requirements-cluster.lock
 	touch $@
 
 book/_static/vega.js: .venv/ready lib/charts/style.py lib/render.py

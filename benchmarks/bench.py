@@ -32,11 +32,11 @@ import torch
 
 from benchmarks.rivals import JOBS, PROJECT, PUBLIC, Reference, Work, project
 from lib import fused
+from lib.course import processor
 from lib.model import uniform
 from lib.paper import LARGE, published
 from lib.run import Run
 from lib.training import Stack, stream
-from lib.workers import processor
 
 RIVALLED = [  # what all contestants train
     published("arithmetic", 14, 0),

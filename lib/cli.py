@@ -67,14 +67,19 @@ class _Experiments(click.Group):
         if not module.TASKS:
             raise experiments.unknown(name)
 
-        def train(time_budget: str | None, **given) -> None:
-            chosen = settings.settle(given, name)
-            outcome = lab.run(chosen.sweep(), chosen.store, chosen.device, seconds(time_budget))
+        def train(time_budget: str | None, cluster: str, long: bool, **given) -> None:
+            chosen = settings.settle(given, name, here=not cluster)
+            outcome = lab.run(chosen.sweep(), chosen.store, chosen.device, seconds(time_budget), cluster, long)
             click.echo(outcome.report())
 
-        budget = click.option("--time-budget", help="Stop cleanly after this long, such as 9m.")
+        for option in (
+            click.option("--time-budget", help="Stop cleanly after this long, such as 9m."),
+            click.option("--cluster", default="", envvar="RAY_ADDRESS", help="Address of a Ray cluster, or local."),
+            click.option("--long", is_flag=True, help="On a CPU, train also what takes it more than 12 hours."),
+        ):
+            train = option(train)
         about = (module.__doc__ or name).splitlines()[0]
-        return click.command(name, help=about)(options(budget(train), experiments.factors(name)))
+        return click.command(name, help=about)(options(train, experiments.factors(name)))
 
 
 @main.group(cls=_Experiments, subcommand_metavar="EXPERIMENT [OPTIONS]", invoke_without_command=True)

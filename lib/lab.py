@@ -2,39 +2,43 @@
 
 Notable features:
 - what is there is verified before hours of training, and never trained again;
-- the time left is reckoned from the measured speed and each run's share of the arithmetic.
+- the time left is reckoned from the measured speed and each run's share of the work.
 """
 
+import functools
 import sys
 import tempfile
 import time
+import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from lib import fused, words, workers
+from lib import course, fused, words, workers
 from lib import sweep as sweeps
 from lib.errors import UserError
 from lib.run import Run
 from lib.settings import Settings
 from lib.store import OUTCOMES, Store
+from lib.tasks import Task
 
-CPU_HOURS = 12  # a run that a CPU core would need longer for is left to a GPU
-FLOPS_A_SECOND = 4e10  # of one CPU core, roughly; only the estimates above and the bar's shares rest on it
+CPU_HOURS = 12  # a run that a CPU core would need longer for is left to a GPU, unless long runs are asked for
+# Of a CPU core, measured with MLT, by the fused and by the plain form; only estimates and the bar's shares rest on it.
+FLOPS_A_SECOND = {"fused": 1.4e11, "plain": 7e10}
 TRAINED_ON = ("processor", "device", "engine", "torch")
 ROUNDING = 1e-5  # between the losses of two runs that differ by rounding alone
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a sweep: its runs in the store, those missing, and how many were trained or left to a GPU."""
+    """What became of a sweep: its runs in the store, those missing, how many were trained, and those left to a GPU."""
 
     runs: pd.DataFrame
     missing: pd.DataFrame
     trained: int
-    left_to_gpu: int
+    left_to_gpu: list[Run]
 
     def report(self) -> str:
         """One sentence for people."""
@@ -42,15 +46,43 @@ class Outcome:
         text = f"{there} of {asked} runs are in the store; {self.trained} trained just now"
         left = self.missing.groupby(["task", "width"]).size()
         cells = ", ".join(f"{task} {words.size_name(width)} ({n})" for (task, width), n in left.items())
-        days = f" ({self.left_to_gpu} of them would take a CPU days and are left to a GPU)" if self.left_to_gpu else ""
-        return text + (f"; missing: {cells}{days}." if cells else ".")
+        if left := self.left_to_gpu:
+            long = [run for run in left if run.precision == "float32"]
+            way = f"; on a CPU --long trains {len(long)} of them, which takes a core {_hours(long)}" if long else ""
+            cells += f" ({len(left)} of them are left to a GPU{way})"
+        return text + (f"; missing: {cells}." if cells else ".")
 
 
 def cost(run: Run) -> float:
-    """Roughly the floating-point operations of a whole run: six a parameter and token, and the attention."""
+    """Roughly the seconds that a CPU core trains a run: six operations a parameter and token, and the attention.
+
+    Without dropout what windows of a batch share is computed once (fused.cpp).
+    """
+    run = replace(run, line_order=None)  # which changes no cost, and whose text all share
     a, corpus = run.architecture, run.corpus
     token = 6 * a.parameters(positions=False) + 6 * a.layers * a.width * a.context
-    return float(run.iterations) * corpus.batch * corpus.context * token
+    if run.dropout:
+        update = token * corpus.batch * corpus.context / FLOPS_A_SECOND["plain"]
+    else:
+        alike = replace(run, seed=0, line_order=None, answer_order=None).corpus  # an order changes next to nothing
+        update = token * prefixes(alike) / FLOPS_A_SECOND["fused"]
+    return run.iterations * update
+
+
+@functools.cache
+def prefixes(corpus: Task) -> float:
+    """How many different prefixes a batch of windows has on average, of all lengths together."""
+    shared, found = fused.Corpus(corpus).shared, 0.0  # characters that windows, sorted, share with those before them
+    for length in range(corpus.context):
+        sizes = np.diff(np.append(np.flatnonzero(shared <= length), corpus.offsets))
+        found += float((1 - (1 - sizes / corpus.offsets) ** corpus.batch).sum())
+    return found
+
+
+def _hours(runs: list[Run]) -> str:
+    """What long runs cost a core, such as "about 14 to 62 hours each"."""
+    low, high = (f"{choose(map(cost, runs)) / 3600:.0f}" for choose in (min, max))
+    return f"about {low} to {high} hours each" if low != high else f"about {low} hours each"
 
 
 class _Bar:
@@ -58,29 +90,41 @@ class _Bar:
 
     def __init__(self, runs: list[Run]):
         self.iterations = {run.id: run.iterations for run in runs}
-        self.weight = {run.id: cost(run) / run.iterations for run in runs}
+        costs = {run.id: cost(run) for run in runs}
+        total = sum(costs.values())
+        self.unit = {run.id: 100 * costs[run.id] / total / run.iterations for run in runs}  # per cent an iteration
         self.at: dict[str, int] = {}
-        total = sum(cost(run) for run in runs)
+        self.finished, self.at_work, self.got_on = 0, "", False
         self.bar = tqdm(
             total=100.0, desc=f"training {len(runs)} runs", file=sys.stderr, mininterval=0.5, smoothing=0.05,
             bar_format="{desc}: {percentage:3.0f}% |{bar}| {elapsed} gone, {remaining} left{postfix}",
         )  # fmt: skip
-        self.unit, self.got_on = 100 / total, False
 
-    def tell(self, run: str, iteration: int) -> None:
+    def tell(self, run: str, iteration: int, at_work: str) -> None:
+        """Shows the iteration that a run has reached, and what is at work; an empty `run` or `at_work` is no news."""
+        if run:
+            self._advance(run, iteration)
+        changed = at_work not in ("", self.at_work)
+        self.at_work = at_work or self.at_work
+        done = f"{self.finished} of {len(self.iterations)} runs done"
+        self.bar.set_postfix_str(f"{done}, {self.at_work} at work", refresh=changed)
+
+    def _advance(self, run: str, iteration: int) -> None:
+        done = self.unit[run] * (iteration - self.at.get(run, 0))
         if run not in self.at and iteration:  # resumed: what was done before counts as done, not as speed
-            self.bar.update(self.unit * self.weight[run] * iteration)
+            self.bar.update(done)
             self.bar.start_t = time.time()
         else:
             self.got_on |= iteration > self.at.get(run, 0)
-            done = self.unit * self.weight[run] * (iteration - self.at.get(run, 0))
             self.bar.update(min(done, 100 - self.bar.n))
+        self.finished += self.at.get(run) != iteration == self.iterations[run]
         self.at[run] = iteration
-        finished = sum(self.iterations[r] == i for r, i in self.at.items())
-        self.bar.set_postfix_str(f"{finished} of {len(self.iterations)} runs done", refresh=False)
 
 
-def run(sweep: pd.DataFrame, store: str, device: str = "cpu", time_budget: float | None = None) -> Outcome:
+def run(
+    sweep: pd.DataFrame, store: str, device: str = "cpu", time_budget: float | None = None, cluster: str = "",
+    long: bool = False,
+) -> Outcome:  # fmt: skip
     """Trains what `store` lacks of `sweep`, and tells what the store then holds.
 
     Parameters
@@ -89,32 +133,48 @@ def run(sweep: pd.DataFrame, store: str, device: str = "cpu", time_budget: float
     store : path of the store.
     device : "cpu" or "cuda".
     time_budget : seconds after which training stops cleanly, to be continued by the same call.
+    cluster : address of a Ray cluster to train on (`cluster.connected`); none for this machine.
+    long : whether a CPU trains runs, too, that take it more than `CPU_HOURS`, in pieces.
     """
     started, held = time.monotonic(), Store(store)
     asked = dict(zip(sweep["run"], sweep.get("weights", [""] * len(sweep)), strict=True))
-    if odd := set(asked.values()) - set(workers.WEIGHTS):
-        raise UserError(f"weights has {min(odd)!r}, but it must be one of {', '.join(map(repr, workers.WEIGHTS))}.")
+    if odd := set(asked.values()) - set(course.WEIGHTS):
+        raise UserError(f"weights has {min(odd)!r}, but it must be one of {', '.join(map(repr, course.WEIGHTS))}.")
     have = held.ids()
     _sound(held, [run for run in asked if run in have])
     lacking = {run for run, what in asked.items() if run not in have or (what and not held.weights_path(run).exists())}
     wanted = [run for run in sweeps.rows(sweep) if run.id in lacking]
-    too_long = [run for run in wanted if device == "cpu" and cost(run) > CPU_HOURS * 3600 * FLOPS_A_SECOND]
-    todo = [run for run in wanted if run not in too_long]
+    left = _left_to_gpu(wanted, long) if device == "cpu" else []
+    todo = [run for run in wanted if run not in left]
     if todo:
-        held.prepare()
-        if device == "cpu":
-            _announce_compiling(todo)
-        bar = _Bar(todo)
-        try:
-            workers.train(todo, store, device, started + (time_budget or float("inf")), bar.tell, asked)
-        finally:
-            bar.bar.close()
+        with workers.ready(device, cluster) as train:
+            held.prepare()
+            if device == "cpu" and not cluster:
+                _announce_compiling(todo)
+            bar = _Bar(todo)
+            try:
+                train(todo, store, started + (time_budget or float("inf")), bar.tell, asked)
+            finally:
+                bar.bar.close()
         if time_budget and not bar.got_on:
             raise UserError(
                 f"time-budget is {time_budget:g} seconds, but it must be more: it was over before training had begun."
             )
     there = held.ids()
-    return replace(look(sweep, store), trained=sum(run.id in there for run in wanted), left_to_gpu=len(too_long))
+    return replace(look(sweep, store), trained=sum(run.id in there for run in wanted), left_to_gpu=left)
+
+
+def _left_to_gpu(wanted: list[Run], long: bool) -> list[Run]:
+    """The runs that a CPU does not train: those in bfloat16, and long ones where they are not asked for."""
+    bfloat16 = [run for run in wanted if run.precision == "bfloat16"]
+    too_long = [run for run in wanted if run not in bfloat16 and cost(run) > CPU_HOURS * 3600]
+    if long and too_long:
+        warnings.warn(
+            f"{words.count(len(too_long), 'run')} will take a core {_hours(too_long)}; stop at any time, and "
+            f"{course.GOES_ON}.",
+            stacklevel=3,
+        )
+    return bfloat16 + (too_long if not long else [])
 
 
 def _announce_compiling(runs: list[Run]) -> None:
@@ -135,7 +195,7 @@ def _sound(store: Store, runs: list[str]) -> None:
 def look(sweep: pd.DataFrame, store: str) -> Outcome:
     """What a store holds of a sweep; nothing is trained. Labels of the sweep are handed on."""
     runs = Store(store).runs(sweep["run"]).merge(sweep[["run", *sweeps.labels(sweep)]], on="run")
-    return Outcome(runs, sweep[~sweep["run"].isin(runs["run"])], 0, 0)
+    return Outcome(runs, sweep[~sweep["run"].isin(runs["run"])], 0, [])
 
 
 def gather(settings: Settings) -> Outcome:

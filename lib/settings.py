@@ -82,14 +82,16 @@ def _asked(given: Mapping, known: list[str]) -> dict:
     return {k: v for k, v in named.items() if v is not None and not (isinstance(v, (str, list)) and not v)}
 
 
-def _device(name: str) -> str:
+def _device(name: str, here: bool) -> str:
     _one_of("device", name, DEVICES)
+    if not here:  # the GPUs of a cluster are taken where they are asked for
+        return "cpu" if name == "auto" else name
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("device is 'cuda', but this machine has no CUDA GPU that torch can use; it may be cpu or auto.")
     return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
 
 
-def settle(given: Mapping, experiment: str, tasks: Collection[str] = ()) -> Settings:
+def settle(given: Mapping, experiment: str, tasks: Collection[str] = (), here: bool = True) -> Settings:
     """Checks parameters and fills in the profile.
 
     Parameters
@@ -98,6 +100,7 @@ def settle(given: Mapping, experiment: str, tasks: Collection[str] = ()) -> Sett
         after its parameters cell: names that begin with an underscore, functions and modules are passed over.
     experiment : a name of `experiments.names`, which decides tasks and further parameters.
     tasks : the tasks where none are given, if not all of the experiment's.
+    here : whether this machine trains, not a cluster.
 
     Raises
     ------
@@ -127,5 +130,5 @@ def settle(given: Mapping, experiment: str, tasks: Collection[str] = ()) -> Sett
         raise UserError(f"store is {shown(values['store'])}, but it must be the path of a folder.")
     iterations = whole("iterations", values["iterations"])
     seeds = None if every_seed else whole("seeds", values["seeds"])
-    device = _device(values["device"])
+    device = _device(values["device"], here)
     return Settings(experiment, profile, found_tasks, widths, seeds, iterations, device, values["store"], factors)

@@ -27,7 +27,7 @@ def size_name(width: int) -> str:
 
 def count(number: int, what: str) -> str:
     """Such as "3 runs", and of what runs can differ in "3 widths", "2 depths"."""
-    return f"{number} {what}" if number == 1 else f"{number} {PLURALS.get(what, what.replace('_', ' ') + 's')}"
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {PLURALS.get(what, what.replace('_', ' ') + 's')}"
 
 
 def listing(parts: Iterable[str]) -> str:

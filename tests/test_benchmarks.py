@@ -1,14 +1,19 @@
 """The benchmarks compare like with like: rivals train the same model the same way, and work is counted right."""
 
+import signal
+import subprocess
 import time
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
 
-from benchmarks import bench, rivals
+from benchmarks import bench, gpu, rivals
 from conftest import loss_and_gradient
+from lib import cli, lab
+from lib.errors import UserError
 from lib.experiments import speed
 from lib.model import initialize, unpack
 from lib.run import Run
@@ -208,3 +213,73 @@ def test_the_public_code_is_timed_by_what_it_prints(tmp_path):
     assert reference("facts", 28, copies=2) == pytest.approx((15, 2500))
     with pytest.raises(rivals.click.ClickException, match="stopped"):
         reference("arithmetic", 14, copies=1)
+
+
+# make gpu
+
+
+def test_without_a_gpu_nothing_is_done(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(gpu, "do", lambda *_: pytest.fail("it did something"))
+    with pytest.raises(UserError, match=r"^This machine has no CUDA GPU that torch can use, so nothing was done\.$"):
+        gpu.everything(str(tmp_path), 60)
+
+
+@pytest.fixture
+def done(monkeypatch) -> list[str]:
+    """What is run, on a machine that is said to have a GPU; every command takes ten minutes or what it is given."""
+    now, commands = [0.0], []
+
+    def run(command, cwd, env, timeout):
+        commands.append(" ".join(command[1:]))
+        now[0] += min(600, timeout or 600)
+        return subprocess.CompletedProcess(command, int("pytest" in command and bool(timeout < 300)))
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(gpu.subprocess, "run", run)
+    monkeypatch.setattr(gpu.time, "monotonic", lambda: now[0])
+    return commands
+
+
+def test_on_a_gpu_what_is_worth_most_comes_first(done, tmp_path):
+    gpu.everything(str(tmp_path), 4_000)
+    there = f"--device cuda --store {tmp_path} --time-budget"
+    assert done[0].startswith("-m pytest -q -m gpu") and done[1].startswith("benchmarks/bench.py --rounds 1 --out")
+    assert done[2] == f"-m lib run replication --tasks arithmetic --widths 384 --seeds 10 {there} 2800s"
+    assert done[3] == f"-m lib run replication --tasks facts,joint --widths 384 --seeds 5 {there} 2200s"
+    assert done[4:] == [f"-m lib run replication --widths 14,28,56 {there} 1600s"]
+
+
+def test_on_a_gpu_nothing_is_begun_for_which_the_time_does_not_do(done, tmp_path):
+    gpu.everything(str(tmp_path), 1_210)
+    assert len(done) == 2
+
+
+def test_after_ctrl_c_nothing_more_is_begun(done, monkeypatch, tmp_path):
+    run = gpu.subprocess.run
+    monkeypatch.setattr(
+        gpu.subprocess, "run", lambda *a, **k: signal.raise_signal(signal.SIGINT) or run(*a, **k)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        gpu.everything(str(tmp_path), 4_000)
+    assert len(done) == 1
+
+
+def test_on_a_gpu_whose_tests_fail_nothing_is_trained(done, tmp_path):
+    with pytest.raises(UserError, match="tests that need a GPU did not pass here, so nothing was trained"):
+        gpu.everything(str(tmp_path), 200)
+    assert len(done) == 1
+
+
+def test_its_commands_are_such_as_there_are(monkeypatch, tmp_path):
+    """MLT's registered cells are trained in bfloat16, 10 seeds a cell of the sums and 5 elsewhere."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    asked = []
+    monkeypatch.setattr(cli.lab, "run", lambda sweep, *_: asked.append(sweep) or lab.look(sweep, str(tmp_path)))
+    for command in gpu.commands(str(tmp_path)):
+        if command[:3] == ["-m", "lib", "run"]:
+            cli.main(command[2:], standalone_mode=False)
+    sums, others, small = asked
+    assert set(pd.concat([sums, others])["precision"]) == {"bfloat16"} and set(small["precision"]) == {"float32"}
+    assert set(sums.groupby("variant").size()) == {10} and set(others.groupby(["task", "variant"]).size()) == {5}
+    assert set(small.groupby(["task", "width", "variant"]).size()) == {100, 20}

@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from benchmarks.kills import members
-from lib import book, compiling, evidence, files, fused, lab, workers
+from lib import book, compiling, course, evidence, files, fused, lab, workers
 from lib import sweep as sweeps
 from lib.errors import UserError, shown
 from lib.run import Run
@@ -284,10 +284,10 @@ def test_weights_are_kept_where_they_are_asked_for(inline, tmp_path, asked):
 
 def test_weights_survive_an_interruption(tmp_path):
     looks = iter(range(10**6))
-    while not workers.train_stack([TINY], str(tmp_path), "cpu", float("inf"), weights={TINY.id: "log"},
+    while not course.train_stack([TINY], str(tmp_path), "cpu", float("inf"), weights={TINY.id: "log"},
                                   stop=lambda: next(looks) % 7 == 6):  # fmt: skip
         pass
-    assert workers.train_stack([TINY], str(tmp_path / "whole"), "cpu", float("inf"), weights={TINY.id: "log"})
+    assert course.train_stack([TINY], str(tmp_path / "whole"), "cpu", float("inf"), weights={TINY.id: "log"})
     parts, whole = (Store(folder).weights(TINY) for folder in (tmp_path, tmp_path / "whole"))
     assert parts.keys() == whole.keys() and all(torch.equal(parts[at], whole[at]) for at in whole)
 
@@ -298,7 +298,7 @@ def test_weights_survive_an_interruption(tmp_path):
 def test_chunks_are_bounded_by_time(monkeypatch, tmp_path):
     """An update that takes five seconds is made alone, and what takes a hundredth of one is not."""
     now, made, advance = [0.0], [], Stack.advance
-    monkeypatch.setattr(workers.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(course.time, "monotonic", lambda: now[0])
     for each, least in ((5.0, 1), (0.01, 20)):
 
         def slow(stack, updates, each=each):
@@ -309,14 +309,14 @@ def test_chunks_are_bounded_by_time(monkeypatch, tmp_path):
         made.clear()
         monkeypatch.setattr(Stack, "advance", slow)
         run = replace(TINY, iterations=800)
-        workers.train_stack([run], str(tmp_path / str(each)), "cpu", now[0] + 200 * each)
-        assert max(made) >= least and max(made) * each <= max(each, 1.5 * workers.CHUNK_SECONDS)
+        course.train_stack([run], str(tmp_path / str(each)), "cpu", now[0] + 200 * each)
+        assert max(made) >= least and max(made) * each <= max(each, 1.5 * course.CHUNK_SECONDS)
 
 
 def test_a_clock_that_is_set_back_is_not_looked_at(monkeypatch, tmp_path):
     back = iter(range(10**9, 0, -3600))
     monkeypatch.setattr(time, "time", lambda: float(next(back)))
-    assert workers.train_stack([TINY], str(tmp_path), "cpu", float("inf"))
+    assert course.train_stack([TINY], str(tmp_path), "cpu", float("inf"))
     assert 0 <= Store(tmp_path).details(TINY.id)["seconds"] < 600
 
 
@@ -418,7 +418,7 @@ def test_a_worker_whose_parent_is_gone_saves_what_it_has(tmp_path):
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
 def test_a_worker_without_memory_says_so(monkeypatch, tmp_path, error):
-    monkeypatch.setattr(workers, "Stack", lambda *_: (_ for _ in ()).throw(error))
+    monkeypatch.setattr(course, "Stack", lambda *_: (_ for _ in ()).throw(error))
     serve(pipe := Pipe(), tmp_path)
     ((what, sentence),) = pipe.said
     assert what == "sentence" and "memory is too small to train a run of width 6" in sentence
@@ -538,12 +538,16 @@ def test_status_into_a_closed_pipe():
 
 def test_everything_is_installed_with_hashes():
     blocks = {}
-    for name in ("requirements.lock", "requirements-cuda.lock", "requirements-cpu.lock"):
+    for name in ("requirements.lock", "requirements-cuda.lock", "requirements-cpu.lock", "requirements-cluster.lock"):
         for block in re.split(r"\n(?=[a-zA-Z])", (ROOT / name).read_text()):
             if found := re.match(r"([a-zA-Z][\w.-]*)==([\w.+]+)", block):
                 blocks.setdefault(re.sub("[-_.]+", "-", found[1]).lower(), []).append(found[2])
                 assert "--hash=sha256:" in block, f"{found[0]} in {name} has no hash"
-    asked = re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "requirements.txt").read_text(), re.M)
+    asked = [
+        one
+        for name in ("requirements.txt", "requirements-cluster.txt")
+        for one in re.findall(r"^([\w.-]+)==(\S+)", (ROOT / name).read_text(), re.M)
+    ]
     for name, version in asked:
         assert version in blocks[re.sub("[-_.]+", "-", name).lower()], f"{name} is locked in another version"
     assert set(blocks["torch"]) == {"2.13.0", "2.13.0+cpu"} and len(asked) > 20

@@ -17,6 +17,6 @@ from lib.charts.verdicts import PAIRS, dots, forest, pairs, seed_strips
 
 __all__ = [
     "DARK", "LIGHT", "PAIRS", "by_loss", "dots", "fact_grid", "forest", "grid", "item_grid", "learning_curves",
-    "over_time", "pair_map", "pairs", "paper_bands", "raster", "rows", "scaling", "seed_strips", "spectrum", "speed_bars",
-    "theme", "times", "windows",
+    "over_time", "pair_map", "pairs", "paper_bands", "raster", "rows", "scaling", "seed_strips", "spectrum",
+    "speed_bars", "theme", "times", "windows",
 ]  # fmt: skip

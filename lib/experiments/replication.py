@@ -9,7 +9,7 @@ from lib import stats, words
 from lib import sweep as sweeps
 from lib import tasks as texts
 from lib.measures import RULES, reported, succeeded
-from lib.paper import REGULARIZED, published
+from lib.paper import LARGE, REGULARIZED, published
 from lib.run import Run
 from lib.words import size_name
 
@@ -22,6 +22,7 @@ GOALS = (
     {"arithmetic": 100},
 )
 VARIANTS: dict[str, dict] = {"base": {}, "wd": REGULARIZED}
+PRECISION = {LARGE: {"precision": "bfloat16"}}  # MLT as the paper's hardware trained it, which needs a GPU
 COMPARED = {  # the paper's measures
     "addition": "addition (%)", "subtraction": "subtraction (%)", "facts": "capitals (%)", "loss": "final loss",
 }  # fmt: skip
@@ -43,10 +44,12 @@ def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: in
         for task, most in goal.items():  # the sums first: they carry most claims and cost least
             for seed in range(most if task in tasks else 0):
                 for width, (variant, changes) in itertools.product(sorted(set(widths)), VARIANTS.items()):
-                    cells[published(task, width, seed, iterations=iterations, line_order=seed, **changes)] = variant
+                    same = {"iterations": iterations, "line_order": seed, **PRECISION.get(width, {})}
+                    cells[published(task, width, seed, **same, **changes)] = variant
                 if task == "arithmetic" and seed < GOALS[0]["arithmetic"]:
                     for width in sorted(set(widths)):
-                        cells[published(task, width, seed, iterations=iterations)] = "one order"
+                        same = {"iterations": iterations, **PRECISION.get(width, {})}
+                        cells[published(task, width, seed, **same)] = "one order"
     return sweeps.table(cells, variant=cells.values())
 
 

@@ -1,0 +1,225 @@
+"""A stack in training: runs of one shape go on from their checkpoints, are measured, saved and put into a store.
+
+Notable features:
+- a run is in the store the moment it is done; one in progress keeps a checkpoint, so that Ctrl-C, a crash or a time
+  budget costs at most what was done since the last one (`pause`);
+- whoever trains, a core, a GPU or a node of a cluster, calls `train_stack` or `train_stacks` with a folder.
+"""
+
+import datetime
+import math
+import os
+import platform
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lib import evidence
+from lib.errors import UserError
+from lib.run import Run
+from lib.store import Store
+from lib.training import Stack
+
+CHECKPOINT_SECONDS = 15  # between two checkpoints, at least
+LONGEST_PAUSE = 600  # and at most, unless a single update takes longer
+BYTES_A_SECOND = 200_000  # what checkpoints may take of a disk: those of MLT, 128 MB, are written every ten minutes
+CHUNK_SECONDS = 1  # between two looks at the clock, unless a single update takes longer
+STACK_FLOATS = 2**28  # of one activation of a whole stack on a GPU; a stack that does not fit all the same is halved
+KEPT = 20  # iterations, spaced by logarithm, whose weights a run keeps that is asked for "log" or "late"
+LATE = 1 / 300  # of a run, when the first of "late" is: until then there is little to see
+WEIGHTS = ("", "final", "log", "late")  # what a sweep may ask for
+GOES_ON = "the same command goes on where it stopped"
+
+
+def pause(run: Run, least: float) -> float:
+    """Seconds between two checkpoints of a run, which hold three float32 a parameter; `least` for small ones."""
+    return max(least, min(12 * run.architecture.parameters() / BYTES_A_SECOND, LONGEST_PAUSE))
+
+
+def name(run: Run) -> str:
+    """A run in a sentence."""
+    return f"a run of width {run.width} on {run.task} ({run.id})"
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def lacks_memory(error: Exception) -> bool:
+    """Whether an error says that a processor's memory is too small."""
+    return isinstance(error, MemoryError) or "can't allocate memory" in str(error)
+
+
+def processor() -> str:
+    """The name of this machine's processor."""
+    info = Path("/proc/cpuinfo")
+    names = (
+        [line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line]
+        if info.exists()
+        else []
+    )
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _provenance(stack: Stack, seconds: float) -> dict:
+    cuda = stack.device == "cuda"
+    return {
+        "device": torch.cuda.get_device_name() if cuda else "cpu",
+        "processor": processor(),
+        "engine": stack.engine,
+        "torch": torch.__version__,
+        "seconds": round(seconds, 1),
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def kept(run: Run, weights: str) -> list[int]:
+    """The iterations at which a run keeps its weights: none, the last, or `KEPT` spaced by logarithm, with the last."""
+    if weights in ("log", "late"):
+        first = max(1, run.iterations * LATE) if weights == "late" else 1
+        return np.unique(np.geomspace(first, run.iterations, KEPT).round().astype(int)).tolist()
+    return [run.iterations] if weights == "final" else []
+
+
+class _Course:
+    """A stack and what its runs have measured and kept so far, read from checkpoints and written to them."""
+
+    def __init__(self, runs: list[Run], store: Store, device: str, weights: Mapping[str, str]):
+        self.runs, self.store, self.stack = runs, store, Stack(runs, device)
+        self.keep = [kept(run, weights.get(run.id, "")) for run in runs]
+        self.curves: list[list[dict]] = [[] for _ in runs]
+        self.weights: list[dict[int, Tensor]] = [{} for _ in runs]
+        saved = [store.load_checkpoint(run) for run in runs]
+        if all(saved) and len({int(state["iteration"]) for state, _ in saved}) == 1:  # type: ignore[misc]
+            self._restore(saved)  # type: ignore[arg-type]
+        self.saved = time.monotonic()
+
+    def _restore(self, saved: list[tuple[dict[str, Tensor], list[dict]]]) -> None:
+        at, found = int(saved[0][0]["iteration"]), []
+        for (state, _), keep in zip(saved, self.keep, strict=True):
+            found.append({int(name[5:]): x for name, x in state.items() if name.startswith("kept.")})
+            if {i for i in keep if i <= at} - found[-1].keys():
+                return  # weights are asked for that are gone: only from the beginning can they be had
+        for i, (state, curve) in enumerate(saved):
+            self.stack.restore(i, state)
+            self.curves[i] = curve
+        self.weights = found
+
+    def look(self, evaluations: set[int]) -> None:
+        """Measures and keeps what is due at this iteration."""
+        at = self.stack.iteration
+        if at in evaluations and not (self.curves[0] and self.curves[0][-1]["iteration"] == at):
+            for curve, row in zip(self.curves, self.stack.measure(), strict=True):
+                curve.append(row)
+        for i, keep in enumerate(self.keep):
+            if at in keep:
+                self.weights[i][at] = self.stack.flat[i].cpu().clone()
+
+    def save(self) -> None:
+        """Writes a checkpoint of every run."""
+        for i, run in enumerate(self.runs):
+            weights = {f"kept.{at}": x for at, x in self.weights[i].items()}
+            self.store.save_checkpoint(run, self.stack.state(i) | weights, self.curves[i])
+        self.saved = time.monotonic()
+
+    def finish(self, seconds: float) -> None:
+        """Puts the runs into the store, the weights first: a run that is there is there with them."""
+        ids = self.store.ids()
+        for run, curve, weights in zip(self.runs, self.curves, self.weights, strict=True):
+            trained = _provenance(self.stack, seconds)
+            if weights and run.id in ids:
+                again = evidence.finished(run, curve, trained)
+                if not self.store.stored(run.id).same_curve(again):
+                    warnings.warn(
+                        f"{run.id} came out differently than it is in the store, so its weights are not kept; "
+                        f"`python -m lib rerun {run.id}` says more.",
+                        stacklevel=2,
+                    )
+                    self.store.forget_checkpoint(run)
+                    continue
+            if weights:
+                self.store.keep_weights(run, weights)
+            if weights and run.id in ids:
+                self.store.forget_checkpoint(run)
+            else:
+                self.store.add(run, curve, trained)
+
+
+def train_stack(
+    runs: list[Run], folder: str, device: str, deadline: float, tell: Callable[[int], Any] = lambda iteration: None,
+    stop: Callable[[], bool] = lambda: False, weights: Mapping[str, str] | None = None,
+) -> bool:  # fmt: skip
+    """Trains runs of one shape to their end, or until `deadline` (time.monotonic()) or `stop()`, from checkpoints on.
+
+    `tell(iteration)` is called as they get on. Returns whether they were finished; else those begun have checkpoints.
+    """
+    if time.monotonic() > deadline or stop():
+        return False
+    course = _Course(runs, Store(folder), device, weights or {})
+    stack, evaluations = course.stack, set(runs[0].evaluations())
+    stops = sorted(evaluations.union(*course.keep))
+    started, at_start, chunk = time.monotonic(), stack.iteration, 1
+    while True:
+        course.look(evaluations)
+        tell(stack.iteration)
+        if stack.iteration == runs[0].iterations:
+            break
+        stopping = time.monotonic() > deadline or stop()
+        if stopping or time.monotonic() - course.saved > pause(runs[0], CHECKPOINT_SECONDS):
+            course.save()
+        if stopping:
+            return False
+        updates = min(min(i for i in stops if i > stack.iteration) - stack.iteration, chunk)
+        begun = time.monotonic()
+        stack.advance(updates)
+        chunk = max(1, int(updates * min(CHUNK_SECONDS / max(time.monotonic() - begun, 1e-6), 1_000)))
+    updates = max(1, runs[0].iterations - at_start)
+    course.finish((time.monotonic() - started) / len(runs) * runs[0].iterations / updates)
+    return True
+
+
+def train_stacks(
+    runs: list[Run], folder: str, deadline: float, tell: Callable[[str, int], Any], weights: Mapping[str, str],
+    stop: Callable[[], bool],
+) -> None:  # fmt: skip
+    """Trains runs on a GPU, one stack of runs of one shape after the other, as large as its memory allows.
+
+    `tell(run, iteration)` is called with the id of a run and the iteration that it has reached.
+    """
+    shapes: dict[tuple, list[Run]] = {}
+    for run in runs:
+        shapes.setdefault(run.shape, []).append(run)
+    for group in shapes.values():
+        tokens, waiting = group[0].corpus.batch * group[0].corpus.context, list(group)
+        size = max(1, min(len(group), STACK_FLOATS // (tokens * group[0].width * group[0].layers)))
+        while waiting:
+            some = waiting[:size]
+            # Short stacks are padded: the bits of a run may depend on the size of its stack, never on its neighbours.
+            stack = some + some[-1:] * (size - len(some))
+
+            def told(at: int, some: list[Run] = some) -> None:
+                for run in some:
+                    tell(run.id, at)
+
+            try:
+                finished = train_stack(stack, folder, "cuda", deadline, told, stop, weights)
+            except torch.cuda.OutOfMemoryError:
+                if size == 1:
+                    raise UserError(
+                        f"device is 'cuda', but its memory is too small for one run of width {group[0].width}."
+                    ) from None
+                finished = None
+            if finished is None:  # outside of `except`, whose traceback would hold on to the memory
+                size = math.ceil(size / 2)
+                torch.cuda.empty_cache()
+                continue
+            if not finished:
+                return
+            waiting = waiting[size:]
