@@ -52,7 +52,7 @@ chapter.tell(answered, answer)
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Nearly every size finds the rule, but larger ones do not keep it. By size: held-out sums right at the last iteration after training on the true answers; runs that had three of four right at some time; lines stored of the dealt answers.", "name": "fig-rate-shares"}}
 def shares():
     keys = ["width", "parameters"]
-    true = estimates.table(answered[answered["answers"] == "true"], keys).assign(what="fills the hole (true answers)")
+    true = estimates.table(answered[answered["answers"] == "true"], keys).assign(what="fills the hole at the end")
     rows = []
     for key, cell in answered[answered["answers"] == "dealt"].groupby(keys):
         one = estimates.mean(cell["seen_accuracy"])
@@ -69,10 +69,10 @@ def shares():
                 "mean": one.mean,
                 "low": one.low,
                 "high": one.high,
-                "what": "had 3 of 4 at some time (true answers)",
+                "what": "had 3 of 4 of it once",
             }
         )
-    stored = pd.DataFrame(rows).fillna({"what": "stores the table (dealt answers)"})
+    stored = pd.DataFrame(rows).fillna({"what": "stores dealt answers"})
     table = pd.concat([true, stored]).drop(columns="all")
     marks = {} if found.empty else {"half": found.set_index("quantity").loc["w50", "mean"]}
     return charts.spectrum(table, "what", "share right at the end (%)", thresholds=marks), table
@@ -94,7 +94,7 @@ when = when[when["mean"] < float("inf")].assign(high=when["high"].clip(upper=her
 
 def times():
     table = when.assign(
-        what=when["answers"].map({"true": "generalizes (true answers)", "dealt": "memorizes (dealt answers)"})
+        what=when["answers"].map({"true": "has 3 of 4 of the hole", "dealt": "stores 95 % of dealt answers"})
     )
     return charts.times(table, "what"), table
 

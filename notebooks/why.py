@@ -19,7 +19,8 @@ from lib import chapter
 here = chapter.begin("causes", globals())
 
 # %% tags=["remove-input"]
-from lib import answers, claims, words
+from lib import answers, claims, estimates, words
+from lib.experiments import rate
 
 chapters = answers.read(store)
 found = answers.table(chapters)
@@ -27,6 +28,37 @@ chapter.say(f"**{answers.is_it_capacity(found)}**")
 
 # %% tags=["remove-input"]
 chapter.say(chapter.markdown(found.assign(experiment=[f"{{doc}}`{name}`" for name in found["experiment"]])))
+
+# %% [markdown]
+# ## What becomes of the sentence
+
+
+# %% tags=["remove-input"]
+def sentence():
+    answered = chapters["rate"].runs[chapters["rate"].runs["part"] == "answers"]
+    when = rate.times(chapters["rate"].curves(answered))
+    dealt, true = (answered[answered["answers"] == kind] for kind in ("dealt", "true"))
+    stored = dealt.groupby("width")["seen_accuracy"].mean()
+    end = true.assign(share=estimates.share_right).groupby("width")["share"].mean()
+    once = (
+        (when[when["answers"] == "true"].set_index("width")["iteration"] < float("inf"))
+        .groupby(level=0)
+        .agg(["sum", "size"])
+    )
+    sizes = [width for width in (14, 28, 56) if width in end.index]
+    each = words.listing(
+        f"{words.size_name(w)} ({once.loc[w, 'sum']} of {once.loc[w, 'size']} runs had three of four right at some time; at the end {100 * end[w]:.0f} % are right)"
+        for w in sizes
+    )
+    text = f"- *Small models cannot memorize.* Of a table of the same size without a rule, n14 stores {100 * stored.get(14, float('nan')):.0f} %, and still fills the hole. It is not too small to memorize.\n"
+    text += f"- *Large models cannot generalize.* With aligned windows: {each}. They find the rule, and lose it as training goes on.\n"
+    return (
+        text
+        + "- *Therefore capacity.* The finished experiments point elsewhere: to what training does after the rule was found, of which learning rate and time are a part. More seeds, and the rows that still say *missing*, can overturn that."
+    )
+
+
+chapter.tell(chapters["rate"].runs, sentence)
 
 # %% [markdown]
 # ## Which runs, in which order

@@ -64,9 +64,9 @@ def test_status_and_merge(cli, tmp_path):
     cli(*TINY, "--seeds", 2, "--store", tmp_path / "b")
     asked = ("--widths", 6, "--iterations", 40, "--seeds", 3, "--device", "cpu", "--store", tmp_path / "a")
     status, out, _ = cli("status", *asked)
-    assert status == 0 and "capacity     arithmetic   n6                  1 of    3" in out
+    assert status == 0 and "capacity     arithmetic n6            1 of    3" in out
     assert cli("merge", tmp_path / "b", "--store", tmp_path / "a")[0] == 0
-    assert "capacity     arithmetic   n6                  2 of    3" in cli("status", *asked)[1]
+    assert "capacity     arithmetic n6            2 of    3" in cli("status", *asked)[1]
 
 
 def test_rerun(cli, tmp_path):
