@@ -45,7 +45,7 @@ def sentence():
         .groupby(level=0)
         .agg(["sum", "size"])
     )
-    sizes = [width for width in (14, 28, 56) if width in end.index]
+    sizes = [width for width in (28, 56) if width in end.index]
     each = words.listing(
         f"{words.size_name(w)} ({once.loc[w, 'sum']} of {once.loc[w, 'size']} runs had three of four right at some time; at the end {100 * end[w]:.0f} % are right)"
         for w in sizes

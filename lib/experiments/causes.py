@@ -64,10 +64,9 @@ def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: in
             if part is not None:
                 part = part[part["look"] == look]
                 parts.append(part.assign(experiment=name, stage=(look - 1) * len(STAGES) + place))
-    kept = ["run", *sweeps.FACTORS, "weights", "look", "experiment", "stage"]
-    table = pd.concat(parts, ignore_index=True).reindex(columns=kept) if parts else sweeps.table([]).reindex(columns=kept)
-    table = table.fillna({"weights": ""}).astype({"look": int, "stage": int})  # empty parts make them floats
-    kept = table.groupby("run")["weights"].transform(
-        "max"
-    )  # a run that two experiments share keeps what either asks for
+    columns = ["run", *sweeps.FACTORS, "weights", "look", "experiment", "stage"]
+    table = pd.concat(parts, ignore_index=True) if parts else sweeps.table([])
+    table = table.reindex(columns=columns).fillna({"weights": ""})
+    table = table.astype({"look": int, "stage": int})  # empty parts make them floats
+    kept = table.groupby("run")["weights"].transform("max")  # a run that two experiments share keeps what either asks for
     return table.assign(weights=kept).drop_duplicates("run", ignore_index=True)
