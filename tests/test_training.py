@@ -200,17 +200,21 @@ def test_fused_where_windows_occur_at_several_offsets():
 def test_fused_training(task, sizes, weight_decay):
     run = Run(**{"task": task, "width": 14, "seed": 3, "iterations": 100, "weight_decay": weight_decay, **sizes})
     needs_fused(run)
-    quick, exact = Stack([run]), plain_stack([run])
+    quick, exact, plain = Stack([run]), plain_stack([run]), Stack([run])
     assert quick.engine == "fused"
-    quick.batch = exact.batch = 64  # for speed
+    plain.engine = "plain"
+    quick.batch = exact.batch = plain.batch = 64  # for speed
     quick.advance(12)
     quick.advance(8)
     exact.advance(20)
+    plain.advance(20)
     for name in ("flat", "exp_avg"):
-        found, reference = getattr(quick, name)[0].double(), getattr(exact, name)[0]
-        # float32 rounds at 6e-8, twenty times; the worst measured are 2e-7 and 1e-6. Without the decay the
-        # parameters would be off by 1e-3, without the bias corrections of the moments by more.
-        assert (found - reference).norm() <= 1e-5 * reference.norm()
+        found, other, reference = (getattr(s, name)[0].double() for s in (quick, plain, exact))
+        # float32 rounds at 6e-8, twenty times; mostly 2e-7 and 1e-6 come out. Without the decay the parameters would be
+        # off by 1e-3, without the bias corrections of the moments by more. Where small moments magnify the rounding,
+        # PyTorch's own float32 is as far off.
+        bound = max(1e-5 * reference.norm(), (other - reference).norm())
+        assert (found - reference).norm() <= bound < 1e-3 * reference.norm()
 
 
 def test_fused_training_leaves_the_processor_as_it_was():
