@@ -16,14 +16,14 @@ def read(store: str | None) -> dict[str, Chapter]:
     return {name: begin(name, {"store": store}) for name in causes.EXPERIMENTS}
 
 
-def said(low: float, high: float, value: float, scale: float = 100, unit: str = " points") -> str:
-    """A value with its interval, such as "+31 points (12 to 48)"."""
-    return f"{scale * value:+.0f}{unit} ({scale * low:+.0f} to {scale * high:+.0f})" if low == low else "–"
+def said(low: float, high: float, value: float) -> str:
+    """A difference with its interval, such as "+31 points (+12 to +48)"."""
+    return f"{100 * value:+.0f} points ({100 * low:+.0f} to {100 * high:+.0f})" if low == low else "–"
 
 
 def _pairs(here: Chapter) -> list[tuple[str, str, str]]:
-    found = pairs.judged(pairs.by_pair(here.runs)) if len(here.runs) else pd.DataFrame(columns=["width"])
     rows = []
+    found = pairs.judged(pairs.by_pair(here.runs))
     for r in found[found["width"] == 14].itertuples():
         effect = f"n14 fills {100 * r.mean:.0f} % of holes ({words.span(r.low, r.high)}), over {r.pairs} pairs"
         rows.append((f"another pair, {WINDOWS[r.windows]}", effect, r.verdict))
@@ -32,38 +32,36 @@ def _pairs(here: Chapter) -> list[tuple[str, str, str]]:
 
 def _rate(here: Chapter) -> list[tuple[str, str, str]]:
     answered = here.runs[here.runs["part"] == "answers"]
-    found = rate.accounts(answered, here.curves(answered)) if len(answered) else pd.DataFrame()
-    rows = [("capacity or rate", "–", "missing")]
-    if len(found):
-        at = found.set_index("quantity")
-        effect = "; ".join(
-            f"{name} {at.loc[name, 'ratio']:.2g} ({at.loc[name, 'ratio_low']:.2g} to {at.loc[name, 'ratio_high']:.2g})"
-            for name in rate.ACCOUNTS
-        )
-        rows = [("capacity or rate", f"in units of the size where success halves: {effect}", rate.verdict(found))]
-    moved = rate.intervention(here.runs) if len(here.runs) else pd.DataFrame(columns=["mlp_rate", "low", "high"])
-    effects = [
+    found = rate.accounts(answered, here.curves(answered)).set_index("quantity")
+    at = "; ".join(
+        f"{name} {r.ratio:.2g} ({r.ratio_low:.2g} to {r.ratio_high:.2g})"
+        for name, r in found.iterrows()
+        if name in rate.ACCOUNTS
+    )
+    moved = rate.intervention(here.runs)
+    by = "; ".join(
         f"x {r.mlp_rate:g}: {r.ratio:.2g} ({r.low:.2g} to {r.high:.2g})" for r in moved.itertuples() if r.mlp_rate != 1
+    )
+    halves = f"in units of the size where success halves: {at}" if at else "–"
+    slowed = f"the size where success halves changes by a factor of, {by}" if by else "–"
+    return [
+        ("capacity or rate", halves, rate.verdict(found.reset_index())),
+        ("the MLP's learning rate alone", slowed, rate.moved(moved)),
     ]
-    slowed = f"the size where success halves changes by a factor of, {'; '.join(effects)}" if effects else "–"
-    return [*rows, ("the MLP's learning rate alone", slowed, rate.moved(moved))]
 
 
 def _tuning(here: Chapter) -> list[tuple[str, str, str]]:
     part = here.runs[here.runs["part"] == "rate"]
-    if part.empty:
-        return [("rate and time chosen for each size", "–", "missing")]
     table = tuning.chosen(tuning.shares(here.items(part, groups=["held out"]), part))
     lead, word = tuning.verdict(table)
     each = ", ".join(f"{words.size_name(r.width)} {100 * r.tests:.0f} %" for r in table.itertuples())
-    return [
-        ("rate and time chosen for each size", f"{each}; n14 leads by {said(lead.low, lead.high, lead.mean)}", word)
-    ]
+    effect = f"{each}; n14 leads by {said(lead.low, lead.high, lead.mean)}" if each else "–"
+    return [("rate and time chosen for each size", effect, word)]
 
 
 def _order(here: Chapter) -> list[tuple[str, str, str]]:
-    found = order.judged(here.runs) if len(here.runs) else pd.DataFrame(columns=["width"])
     rows = []
+    found = order.judged(here.runs)
     for r in found[found["width"] > 14].itertuples():
         effect = f"without order {said(r.low, r.high, r.difference)} of {100 * r.with_order:.0f} %"
         rows.append((f"the order of the lines, {words.size_name(r.width)}", effect, r.verdict))
@@ -71,42 +69,29 @@ def _order(here: Chapter) -> list[tuple[str, str, str]]:
 
 
 def _share(here: Chapter) -> list[tuple[str, str, str]]:
-    table = share.frontier(here.runs) if len(here.runs) else pd.DataFrame()
-    effect = "–"
-    if len(table):
-        leads = table[table["hides"].str.isdecimal()].drop_duplicates("hides")
-        effect = "n14 less n56: " + ", ".join(f"{r.hides} hidden {100 * r.lead:+.0f}" for r in leads.itertuples())
-    return [("more than one pair hidden", effect, share.verdict(table))]
+    table = share.frontier(here.runs)
+    leads = ", ".join(f"{r.hides} hidden {100 * r.lead:+.0f}" for r in share.leads(table).itertuples())
+    return [("more than one pair hidden", f"n14 less n56: {leads}" if leads else "–", share.verdict(table))]
 
 
 def _scan(here: Chapter) -> list[tuple[str, str, str]]:
-    if here.runs.empty:
-        return [("parameters, width or depth", "–", "missing")]
-    three, gains = scan.matched(here.runs), scan.fits(here.runs)
-    largest = three.loc[three["mean"].abs().idxmax()] if three["units"].min() else None
-    effect = (
-        "–"
-        if largest is None
-        else f"{largest['first']} less {largest['second']}: {said(largest['low'], largest['high'], largest['mean'])}"
-    )
-    both = scan.does_both(scan.spectrum(here.runs))
-    learnt = {"arithmetic", "facts"} <= set(here.runs["task"])
-    found = f"{words.listing(map(words.size_name, both))} do" if both else "none is shown to"
-    rows = [("parameters, width or depth", effect, scan.verdict(three, gains))]
+    three, shapes, does = scan.matched(here.runs), "–", "–"
+    if three["units"].min():
+        most = three.loc[three["mean"].abs().idxmax()]
+        shapes = f"{most['first']} less {most['second']}: {said(most['low'], most['high'], most['mean'])}"
+    both, word = scan.does_both(scan.spectrum(here.runs)), "missing"
+    if {"arithmetic", "facts"} <= set(here.runs["task"]):
+        does = f"{words.listing(map(words.size_name, both))} do" if both else "none is shown to"
+        word = "yes" if both else "none shown"
     return [
-        *rows,
-        (
-            "a size that does both tasks",
-            found if learnt else "–",
-            ("yes" if both else "none shown") if learnt else "missing",
-        ),
+        ("parameters, width or depth", shapes, scan.verdict(three, scan.fits(here.runs))),
+        ("a size that does both tasks", does, word),
     ]
 
 
 def _controls(here: Chapter) -> list[tuple[str, str, str]]:
-    found = controls.judged(here.runs) if len(here.runs) else pd.DataFrame()
     rows = []
-    for r in found.itertuples():
+    for r in controls.judged(here.runs).itertuples():
         effect = f"with facts {said(r.low, r.high, r.difference)} of {100 * r.alone:.0f} % alone"
         rows.append((f"joint training, {words.size_name(r.width)}", effect, r.verdict))
     return rows or [("joint training", "–", "missing")]

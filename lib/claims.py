@@ -76,14 +76,13 @@ def deviations(runs: pd.DataFrame) -> pd.DataFrame:
     One row a pair of tasks: made and seeds, what was finished too early; before and their_seeds, what should have come
     first.
     """
-    timed = runs.assign(begun=begun(runs), finished=pd.to_datetime(runs["finished"]))
-    groups = timed.groupby(["task", "seed"]).agg(begun=("begun", "max"), finished=("finished", "min")).reset_index()
-    groups["place"] = groups["task"].map(TASKS.index)
-    both = groups.merge(groups, how="cross", suffixes=("", "_first"))
-    ahead = (both["place_first"] < both["place"]) | (
-        (both["place_first"] == both["place"]) & (both["seed_first"] < both["seed"])
-    )
-    wrong = both[ahead & (both["finished"] < both["begun_first"])]
+    place = runs["task"].map(TASKS.index)
+    staged = runs.assign(stage=runs.groupby([place, runs["seed"]]).ngroup())
+    each = staged.groupby("stage")[["task", "seed"]].first()
+    pairs = out_of_order(staged)
+    wrong = each.loc[pairs["made"]].reset_index(drop=True)
+    wrong = wrong.join(each.loc[pairs["before"]].reset_index(drop=True), suffixes=("", "_first"))
+    wrong = wrong.sort_values(["task", "seed", "task_first", "seed_first"])
     rows = []
     for (task, first), pairs in wrong.groupby(["task", "task_first"], sort=False):
         row = {"made": task, "seeds": ranges(pairs["seed"]), "before": first}

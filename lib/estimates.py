@@ -71,15 +71,21 @@ def judge(estimate: Estimate, over: dict[str, float], under: dict[str, float]) -
     return words[0] if words else "unresolved"
 
 
-def table(runs: pd.DataFrame, by: list[str], contrasts: int = 1) -> pd.DataFrame:
-    """The primary outcome by group: columns `by`, runs, mean, low, high, and all, the runs with all of them right."""
+def table(runs: pd.DataFrame, by: list[str], values: pd.Series | None = None) -> pd.DataFrame:
+    """The mean of values between 0 and 1, one a unit, by group: columns `by`, runs, mean, low, high.
+
+    Parameters
+    ----------
+    runs : a row a unit.
+    values : one for each of them, by its index; `share_right`, the primary outcome, by default. NaN is left out.
+    """
+    units = runs.assign(value=share_right(runs) if values is None else values).dropna(subset="value")
     rows = []
-    for key, cell in runs.groupby(by, sort=False, dropna=False):
-        found = mean(share_right(cell), contrasts)
-        row = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True)) | {"runs": len(cell)}
-        row |= {"mean": found.mean, "low": found.low, "high": found.high}
-        rows.append(row | {"all": int((cell["held_out_correct"] == cell["held_out_asked"]).sum())})
-    return pd.DataFrame(rows, columns=[*by, "runs", "mean", "low", "high", "all"])
+    for key, cell in units.groupby(by, sort=False, dropna=False):
+        found = mean(cell["value"])
+        numbers = {"runs": found.units, "mean": found.mean, "low": found.low, "high": found.high}
+        rows.append(dict(zip(by, key, strict=True)) | numbers)
+    return pd.DataFrame(rows, columns=[*by, "runs", "mean", "low", "high"])
 
 
 # Crossings: `x` are increasing numbers of parameters (W,), values (B, W) a resampling a row; the result is (B,)

@@ -58,14 +58,13 @@ def cost(run: Run) -> float:
 
     Without dropout what windows of a batch share is computed once (fused.cpp).
     """
-    run = replace(run, line_order=None)  # which changes no cost, and whose text all share
+    run = replace(run, seed=0, line_order=None, answer_order=None)  # an order changes next to nothing, and all share it
     a, corpus = run.architecture, run.corpus
     token = 6 * a.parameters(positions=False) + 6 * a.layers * a.width * a.context
     if run.dropout:
         update = token * corpus.batch * corpus.context / FLOPS_A_SECOND["plain"]
     else:
-        alike = replace(run, seed=0, line_order=None, answer_order=None).corpus  # an order changes next to nothing
-        update = token * prefixes(alike) / FLOPS_A_SECOND["fused"]
+        update = token * prefixes(corpus) / FLOPS_A_SECOND["fused"]
     return run.iterations * update
 
 

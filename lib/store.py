@@ -144,7 +144,8 @@ class Store:
         ids = self.ids()
         chosen = sorted(ids) if only is None else [run for run in only if run in ids]
         table = pd.DataFrame(
-            [self.details(run) for run in chosen], columns=None if chosen else ["run", *FACTORS, *OUTCOMES]
+            [self.details(run) for run in chosen],
+            columns=None if chosen else ["run", *FACTORS, "parameters", *OUTCOMES],
         )
         table["held_out_asked"] = [asked(*key) for key in zip(table["task"], table["held_out"], strict=True)]
         return table.astype({**dict.fromkeys(OPTIONAL, "Int64"), **dict.fromkeys(OUTCOMES, float)})
@@ -174,8 +175,10 @@ class Store:
         arithmetic left, right (digits) and operation, and the columns of `runs` that are not outcomes. Since there may
         be millions of rows, they are as `evidence.compact` has them. `iterations` and `groups` choose rows.
         """
+        carried = compact(runs.drop(columns=OUTCOMES, errors="ignore"))
         if runs.empty:
-            return pd.DataFrame()
+            asked = ["iteration", "prompt", "group", "answer", "left", "right", "operation", *SCORES]
+            return pd.DataFrame(columns=[*asked, *carried.columns])
         parts = []
         for run in runs["run"]:
             config, at, _, scores = self._read(run)
@@ -189,7 +192,6 @@ class Store:
             for name, values in scores.items():
                 part[name] = values[np.ix_(rows, columns)].ravel()
             parts.append(part)
-        carried = compact(runs.drop(columns=OUTCOMES, errors="ignore"))
         each = carried.iloc[np.repeat(np.arange(len(runs)), list(map(len, parts)))].reset_index(drop=True)
         return pd.concat([pd.concat(parts, ignore_index=True), each], axis=1)
 

@@ -1,7 +1,8 @@
 """Sweeps: tables of runs, one row a run, one column a factor; further columns are labels that are carried along."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from typing import Any
 
 import pandas as pd
 
@@ -29,6 +30,11 @@ def table(runs: Iterable[Run], **labels: Iterable) -> pd.DataFrame:
     return frame.astype(dict.fromkeys(OPTIONAL, "Int64")).assign(
         **{name: list(values) for name, values in labels.items()}
     )
+
+
+def labelled(cells: Mapping[Run, Mapping[str, Any]], labels: list[str]) -> pd.DataFrame:
+    """Runs as a sweep, each with its own labels."""
+    return table(cells, **pd.DataFrame(list(cells.values()), columns=labels))
 
 
 def rows(sweep: pd.DataFrame) -> list[Run]:

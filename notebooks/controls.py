@@ -20,7 +20,6 @@ from lib import chapter
 here = chapter.begin("controls", globals())
 
 # %% tags=["remove-input"]
-import pandas as pd
 
 from lib import charts, estimates, words
 from lib.experiments import controls
@@ -29,7 +28,7 @@ NAMES = {
     "alone": "sums alone, joint window and batch", "joint": "with facts, as published", "random": "with random names",
     "equal": "with facts, sums as often as alone",
 }  # fmt: skip
-judged = controls.judged(here.runs) if len(here.runs) else pd.DataFrame()
+judged = controls.judged(here.runs)
 chapter.say(here.progress())
 
 
@@ -48,7 +47,7 @@ chapter.tell(judged, answer)
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Held-out sums right at the end, by arm and size.", "name": "fig-controls"}}
 def arms():
-    table = estimates.table(here.runs, ["arm", "width"]).drop(columns="all")
+    table = estimates.table(here.runs, ["arm", "width"])
     return charts.rows(table.assign(trained=table["arm"].map(NAMES)), "trained"), table
 
 

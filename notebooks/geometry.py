@@ -20,15 +20,13 @@ from lib import chapter
 here = chapter.begin("rate", globals())
 
 # %% tags=["remove-input"]
-import pandas as pd
-
 from lib import charts, words
 from lib.experiments import geometry
 from lib.store import Store
 
-runs = here.runs[(here.runs["answers"] == "true") & (here.runs["mlp_rate"] == 1)] if len(here.runs) else here.runs
-table = geometry.measured(Store(here.settings.store), runs) if len(runs) else pd.DataFrame()
-kept = runs[runs["run"].isin(table["run"])] if len(table) else runs.iloc[:0]
+runs = here.runs[(here.runs["answers"] == "true") & (here.runs["mlp_rate"] == 1)]
+table = geometry.measured(Store(here.settings.store), runs)
+kept = runs[runs["run"].isin(table["run"])]
 chapter.say(here.progress())
 
 

@@ -42,8 +42,8 @@ def opening():
         f"- **The published pair.** All four hidden sums (5+7, 7+5, 5−7, 7−5) are right at the end in {sizes}; the number in a name is the model's width."
     ]
     others = chapters["pairs"].runs
-    found = pairs.judged(pairs.by_pair(others)) if len(others) else others
-    aligned = found[found["windows"] == "lines"] if len(found) else found
+    found = pairs.judged(pairs.by_pair(others))
+    aligned = found[found["windows"] == "lines"]
     if len(aligned):
         each = words.listing(
             f"{words.size_name(r.width)} {100 * r.mean:.0f} % ({words.span(r.low, r.high)})"

@@ -27,7 +27,7 @@ from lib import charts, estimates, words
 from lib.answers import WINDOWS
 from lib.experiments import order
 
-judged = order.judged(here.runs) if len(here.runs) else pd.DataFrame()
+judged = order.judged(here.runs)
 chapter.say(here.progress())
 
 
@@ -47,7 +47,7 @@ chapter.tell(judged, answer)
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Held-out sums right at the last iteration, by text and size.", "name": "fig-order"}}
 def texts():
-    table = estimates.table(here.runs, ["windows", "width"]).drop(columns="all")
+    table = estimates.table(here.runs, ["windows", "width"])
     return charts.rows(table.assign(text=table["windows"].map(WINDOWS)), "text"), table
 
 

@@ -24,7 +24,7 @@ from lib import charts, words
 from lib.answers import WINDOWS
 from lib.experiments import pairs
 
-units = pairs.by_pair(here.runs) if len(here.runs) else None
+units = pairs.by_pair(here.runs)
 chapter.say(here.progress())
 
 
@@ -47,7 +47,7 @@ def answer():
 chapter.tell(here.runs, answer)
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Every expression at the time when it is the hidden one, windows aligned. Outlined: the published pair.", "name": "fig-pair-map"}}
-aligned = here.runs[here.runs["windows"] == "lines"] if len(here.runs) else here.runs
+aligned = here.runs[here.runs["windows"] == "lines"]
 
 
 def pair_map():

@@ -26,9 +26,9 @@ import pandas as pd
 from lib import charts, estimates, words
 from lib.experiments import rate
 
-answered = here.runs[here.runs["part"] == "answers"] if len(here.runs) else here.runs
+answered = here.runs[here.runs["part"] == "answers"]
 curves = here.curves(answered)
-found = rate.accounts(answered, curves) if len(answered) else pd.DataFrame()
+found = rate.accounts(answered, curves)
 chapter.say(here.progress())
 
 
@@ -52,28 +52,14 @@ chapter.tell(answered, answer)
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Nearly every size finds the rule, but larger ones do not keep it. By size: held-out sums right at the last iteration after training on the true answers; runs that had three of four right at some time; lines stored of the dealt answers.", "name": "fig-rate-shares"}}
 def shares():
     keys = ["width", "parameters"]
-    true = estimates.table(answered[answered["answers"] == "true"], keys).assign(what="fills the hole at the end")
-    rows = []
-    for key, cell in answered[answered["answers"] == "dealt"].groupby(keys):
-        one = estimates.mean(cell["seen_accuracy"])
-        rows.append(
-            dict(zip(keys, key, strict=True)) | {"runs": one.units, "mean": one.mean, "low": one.low, "high": one.high}
-        )
+    true, dealt = (answered[answered["answers"] == kind] for kind in ("true", "dealt"))
     once = rate.times(curves[curves["answers"] == "true"])
-    for key, cell in once.groupby(keys):
-        one = estimates.mean(cell["iteration"] < float("inf"))
-        rows.append(
-            dict(zip(keys, key, strict=True))
-            | {
-                "runs": one.units,
-                "mean": one.mean,
-                "low": one.low,
-                "high": one.high,
-                "what": "had 3 of 4 of it once",
-            }
-        )
-    stored = pd.DataFrame(rows).fillna({"what": "stores dealt answers"})
-    table = pd.concat([true, stored]).drop(columns="all")
+    lines = {
+        "fills the hole at the end": estimates.table(true, keys),
+        "stores dealt answers": estimates.table(dealt, keys, dealt["seen_accuracy"]),
+        "had 3 of 4 of it once": estimates.table(once, keys, once["iteration"] < float("inf")),
+    }
+    table = pd.concat([part.assign(what=what) for what, part in lines.items()])
     marks = {} if found.empty else {"half": found.set_index("quantity").loc["w50", "mean"]}
     return charts.spectrum(table, "what", "share right at the end (%)", thresholds=marks), table
 
@@ -108,8 +94,7 @@ chapter.figure("rate_times", answered if len(when) else when, times)
 # learning rate, or three times it.
 
 # %% tags=["remove-input"]
-moved = rate.intervention(here.runs) if len(here.runs) else pd.DataFrame()
-moved = moved if len(moved) > 1 else moved.iloc[:0]
+moved = rate.intervention(here.runs)
 
 
 def slowed():
@@ -130,7 +115,7 @@ slow = here.runs[(here.runs["answers"] == "true") & here.runs["width"].isin(rate
 
 
 def factors():
-    table = estimates.table(slow, ["width", "parameters", "mlp_rate"]).drop(columns="all")
+    table = estimates.table(slow, ["width", "parameters", "mlp_rate"])
     return charts.spectrum(
         table.assign(mlp_rate=table["mlp_rate"].map("x {:g}".format)).rename(columns={"mlp_rate": "MLP's rate"}),
         "MLP's rate",

@@ -27,7 +27,7 @@ from lib import charts, words
 from lib.experiments import scan
 
 table = scan.spectrum(here.runs)
-three, gains = (scan.matched(here.runs), scan.fits(here.runs)) if len(here.runs) else (pd.DataFrame(), None)
+three, gains = scan.matched(here.runs), scan.fits(here.runs)
 chapter.say(here.progress())
 
 
@@ -55,14 +55,7 @@ chapter.tell(here.runs, answer)
 def shapes():
     sums = table[(table["task"] == "arithmetic") & (table["measure"] == "held-out sums")].copy()
     plain = sums["shape"] == "width"
-    sums["line"] = [
-        f"layers, width {r.width}"
-        if r.shape == "layers"
-        else f"expansion, width {r.width}"
-        if r.shape == "expansion"
-        else "width"
-        for r in sums.itertuples()
-    ]
+    sums["line"] = ("width" if r.shape == "width" else f"{r.shape}, width {r.width}" for r in sums.itertuples())
     start = [
         sums[plain & (sums["width"] == w)].assign(line=f"{what}, width {w}")
         for what in ("expansion", "layers")
@@ -78,7 +71,7 @@ chapter.figure("scan", here.runs, shapes)
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "One layer, by width: what each task alone leaves at the end.", "name": "fig-spectrum"}}
 def spectrum():
     plain = table[(table["shape"] == "width") & (table["task"] != "joint")]
-    return charts.spectrum(plain, "measure", "right at the end (%)", "width", "width"), plain
+    return charts.spectrum(plain, "measure", "right at the end (%)", "width"), plain
 
 
 chapter.figure("spectrum", here.runs, spectrum)
@@ -87,7 +80,7 @@ chapter.figure("spectrum", here.runs, spectrum)
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The same trained on both tasks together.", "name": "fig-spectrum-joint"}}
 def together():
     plain = table[(table["shape"] == "width") & (table["task"] == "joint")]
-    return charts.spectrum(plain, "measure", "right at the end (%)", "width", "width"), plain
+    return charts.spectrum(plain, "measure", "right at the end (%)", "width"), plain
 
 
 chapter.figure("spectrum_joint", here.runs[here.runs["task"] == "joint"], together)

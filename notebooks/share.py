@@ -21,21 +21,19 @@ from lib import chapter
 here = chapter.begin("share", globals())
 
 # %% tags=["remove-input"]
-import pandas as pd
 
 from lib import charts, words
 from lib.experiments import share
 
-table = share.frontier(here.runs) if len(here.runs) else pd.DataFrame()
+table = share.frontier(here.runs)
 chapter.say(here.progress())
 
 
 # %% tags=["remove-input"]
 def answer():
-    leads = table[table["hides"].str.isdecimal()].drop_duplicates("hides")
     each = [
         f"with {r.hides} hidden by {100 * r.lead:+.0f} points ({words.span(r.lead_low, r.lead_high, unit='')})"
-        for r in leads.itertuples()
+        for r in share.leads(table).itertuples()
     ]
     return f"**{share.verdict(table).capitalize()}.** n14 leads n56 {words.listing(each)}." if each else ""
 

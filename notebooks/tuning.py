@@ -25,12 +25,8 @@ import pandas as pd
 from lib import charts, words
 from lib.experiments import tuning
 
-table = (
-    tuning.shares(here.items(here.runs, groups=["held out"]), here.runs)
-    if len(here.runs)
-    else pd.DataFrame({"part": []})
-)
-best = tuning.chosen(table) if (table["part"] == "rate").any() else pd.DataFrame()
+table = tuning.shares(here.items(here.runs, groups=["held out"]), here.runs)
+best = tuning.chosen(table)
 chapter.say(here.progress())
 
 
@@ -75,7 +71,7 @@ def decays():
             "size": words.size_name(r.width),
             "rate": f"{r.learning_rate:g}",
             "weight decay": f"{r.weight_decay:g}",
-            "batch": f"{r.batch:.0f}" if r.batch else "882",
+            "batch": f"{r.batch:.0f}",
             "iteration": f"{r.iteration:,.0f}",
         }
         | {
@@ -88,4 +84,4 @@ def decays():
     return pd.DataFrame(rows)
 
 
-chapter.table(here.runs[here.runs["part"] != "rate"] if len(here.runs) else here.runs, decays)
+chapter.table(here.runs[here.runs["part"] != "rate"], decays)

@@ -1,10 +1,8 @@
 """The second protocol: its texts against rules written out here, its estimates against closed forms and statsmodels."""
 
 import itertools
-import subprocess
 from collections import Counter
 from math import lgamma, log
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,16 +20,6 @@ from lib.model import initialize, unpack
 from lib.run import Run
 
 # The registration
-
-
-def test_the_registered_text_stands_as_it_was_committed():
-    found = subprocess.run(["git", "show", f"{claims.WHY}:book/causes.md"], capture_output=True, text=True)
-    if found.returncode:
-        pytest.skip("this checkout has not the commit of the registration")
-    when = subprocess.run(["git", "show", "-s", "--format=%cI", claims.WHY], capture_output=True, text=True).stdout
-    assert pd.Timestamp(when.strip()) == claims.WHY_REGISTERED
-    registered, now = (text.partition("\n---\n")[0] for text in (found.stdout, Path("book/causes.md").read_text()))
-    assert now == registered
 
 
 REGISTERED = {  # seeds a cell at both looks, as book/causes.md has them, by what tells the cells apart

@@ -396,14 +396,20 @@ def test_effects_and_sensitivity():
 # The registration
 
 
-def test_the_registered_text_stands_as_it_was_committed():
-    """Above its line the page is, word for word, what the commit of the registration has; notes stand below."""
-    found = subprocess.run(["git", "show", f"{claims.PROTOCOL}:book/protocol.md"], capture_output=True, text=True)
+@pytest.mark.parametrize(
+    ("commit", "registered", "page"),
+    [
+        (claims.PROTOCOL, claims.REGISTERED, "book/protocol.md"),
+        (claims.WHY, claims.WHY_REGISTERED, "book/causes.md"),
+    ],
+)
+def test_the_registered_text_stands_as_it_was_committed(commit, registered, page):
+    """Above its line a page is, word for word, what the commit of the registration has; notes stand below."""
+    found = subprocess.run(["git", "show", f"{commit}:{page}"], capture_output=True, text=True)
     if found.returncode:
         pytest.skip("this checkout has not the commit of the registration")
-    when = subprocess.run(["git", "show", "-s", "--format=%cI", claims.PROTOCOL], capture_output=True, text=True).stdout
-    assert pd.Timestamp(when.strip()) == claims.REGISTERED
-    page = Path("book/protocol.md").read_text()
-    registered_text, _, notes = page.partition("\n---\n")
-    assert registered_text.strip() == found.stdout.strip()
+    when = subprocess.run(["git", "show", "-s", "--format=%cI", commit], capture_output=True, text=True).stdout
+    assert pd.Timestamp(when.strip()) == registered
+    now, _, notes = Path(page).read_text().partition("\n---\n")
+    assert now == found.stdout.partition("\n---\n")[0]
     assert notes.lstrip().startswith("## Notes, added after the registration")

@@ -20,32 +20,27 @@ def _marks(groups: Groups) -> dict[str, Any]:
     }
 
 
-def _thresholds(axis: str, marks: Mapping[str, float], scale: alt.Scale) -> list[alt.Chart]:
-    """Dashed rules at values of an axis, "x" or "y", with words beside them."""
+def _thresholds(marks: Mapping[str, float], scale: alt.Scale) -> list[alt.Chart]:
+    """Dashed rules at values of the horizontal axis, with words over them."""
     if not marks:
         return []
-    base = alt.Chart(data(pd.DataFrame({"words": list(marks), "at": list(marks.values())})))
-    channel: Any = alt.X("at:Q", scale=scale) if axis == "x" else alt.Y("at:Q", scale=scale)
-    rule = base.mark_rule(strokeDash=[4, 3], strokeWidth=1.2, clip=True).encode(**{axis: channel})
-    place = {"y": alt.value(-5)} if axis == "x" else {"x": alt.value(4)}
-    text = base.mark_text(align="left" if axis == "y" else "center", baseline="bottom", fontSize=10)
-    return [rule, text.encode(**{axis: channel}, **place, text="words:N")]
+    table = pd.DataFrame({"words": list(marks), "at": list(marks.values())})
+    base = alt.Chart(data(table)).encode(x=alt.X("at:Q", scale=scale))
+    rule = base.mark_rule(strokeDash=[4, 3], strokeWidth=1.2, clip=True)
+    text = base.mark_text(align="center", baseline="bottom", fontSize=10)
+    return [rule, text.encode(y=alt.value(-5), text="words:N")]
 
 
-def rows(
-    table: pd.DataFrame, row: str, by: str = "width", title: str = SHARE, domain: tuple[float, float] = (0, 1),
-    thresholds: Mapping[str, float] | None = None,
-) -> alt.TopLevelMixin:  # fmt: skip
+def rows(table: pd.DataFrame, row: str, by: str = "width") -> alt.TopLevelMixin:
     """A row a value of `row`, and in it a point and an interval a group.
 
     Parameters
     ----------
     table : one row a row and group: `row` (words), `by`, `mean`, `low`, `high` (shares) and `runs`.
     by : the column that tells the groups apart (see `style.Groups`).
-    thresholds : values to mark, by the words that stand over them.
     """
     groups, order = Groups.of(table, by), list(dict.fromkeys(table[row]))
-    scale = alt.Scale(domain=list(domain), nice=False)
+    scale = alt.Scale(domain=[0, 1], nice=False)
     axis = alt.Axis(format="%", tickCount=5)
     base = alt.Chart(data(groups.named(table))).encode(
         y=alt.Y(f"{row}:N", sort=order, title=None, axis=alt.Axis(domain=False, ticks=False, labelLimit=260)),
@@ -54,19 +49,22 @@ def rows(
     )
     about = tips(row, groups.tip) + tips("mean", "low", "high", number=".1%") + tips("runs")
     bars = base.mark_rule(strokeWidth=2, clip=True).encode(
-        x=alt.X("low:Q", title=title, scale=scale, axis=axis), x2="high:Q", tooltip=about
+        x=alt.X("low:Q", title=SHARE, scale=scale, axis=axis), x2="high:Q", tooltip=about
     )
     points = base.mark_point(size=60, filled=True, opacity=1).encode(
         x=alt.X("mean:Q", scale=scale), shape=_marks(groups)["shape"], tooltip=about
     )
     height = len(order) * max(24, 13 * len(groups.names) + 8)
-    return alt.layer(*_thresholds("x", thresholds or {}, scale), bars, points).properties(width=420, height=height)
+    return alt.layer(bars, points).properties(width=420, height=height)
 
 
 def spectrum(
-    table: pd.DataFrame, by: str, title: str = SHARE, x: str = "parameters", x_title: str = "parameters",
+    table: pd.DataFrame,
+    by: str,
+    title: str = SHARE,
+    x: str = "parameters",
     thresholds: Mapping[str, float] | None = None,
-) -> alt.TopLevelMixin:  # fmt: skip
+) -> alt.TopLevelMixin:
     """Means and intervals along a logarithmic axis, a line a group; a click on the legend keeps one.
 
     Parameters
@@ -82,7 +80,7 @@ def spectrum(
     height = alt.Scale(domain=[0, 1])
     axis = alt.Axis(format="~s", tickCount=6, grid=False)
     base = alt.Chart(data(groups.named(table))).encode(
-        x=alt.X(f"{x}:Q", title=x_title, scale=scale, axis=axis), color=_marks(groups)["color"]
+        x=alt.X(f"{x}:Q", title=x, scale=scale, axis=axis), color=_marks(groups)["color"]
     )
     named = [name for name in ("width", "layers", "expansion") if name in table and name != by]
     about = tips(groups.tip, *named) + tips(x, number=",") + tips("mean", "low", "high", number=".1%") + tips("runs")
@@ -94,7 +92,7 @@ def spectrum(
         opacity=strong,
         tooltip=about,
     )
-    layers = [*_thresholds("x", thresholds or {}, scale), bars, line, points.add_params(kept)]
+    layers = [*_thresholds(thresholds or {}, scale), bars, line, points.add_params(kept)]
     return alt.layer(*layers).properties(width=560, height=260)
 
 
@@ -123,8 +121,8 @@ def times(table: pd.DataFrame, by: str) -> alt.TopLevelMixin:
     return alt.layer(bars, base.mark_line(strokeWidth=1.6).encode(y=y), points).properties(width=560, height=240)
 
 
-def pair_map(table: pd.DataFrame, outlined: tuple[int, int] = (5, 7)) -> alt.TopLevelMixin:
-    """Every expression when it is the one that is hidden: a 10 x 10 table a size and operation, one pair outlined.
+def pair_map(table: pd.DataFrame) -> alt.TopLevelMixin:
+    """Every expression when it is the one that is hidden: a 10 x 10 table a size and operation, (5,7) outlined.
 
     Parameters
     ----------
@@ -140,22 +138,22 @@ def pair_map(table: pd.DataFrame, outlined: tuple[int, int] = (5, 7)) -> alt.Top
         "share:Q", title="runs that have it right", scale=alt.Scale(domain=[0, 1]), legend=alt.Legend(format="%")
     )
     cells = base.mark_rect().encode(color=colour, tooltip=about)
-    here = [f"(datum.left == {a} && datum.right == {b})" for a, b in (outlined, outlined[::-1])]
-    ring = base.mark_rect(filled=False, stroke=HELD_OUT, strokeWidth=2).transform_filter(" || ".join(here))
+    published = "datum.left * datum.right == 35"  # of digits 5 times 7 alone
+    ring = base.mark_rect(filled=False, stroke=HELD_OUT, strokeWidth=2).transform_filter(published)
     panel = alt.layer(cells, ring, data=data(groups.named(table))).properties(width=170, height=170)
     row = alt.Row("operation:N", title=None, sort=["+", "-"], header=alt.Header(labelAngle=0, labelFontSize=16))
     return panel.facet(column=groups.across(), row=row, spacing=10)
 
 
-def over_time(table: pd.DataFrame, by: str, panel: str = "width", logarithmic: bool = False) -> alt.TopLevelMixin:
+def over_time(table: pd.DataFrame, by: str, logarithmic: bool = False) -> alt.TopLevelMixin:
     """The mean share over iterations, linear or `logarithmic`: a panel a size, a line a group.
 
     Parameters
     ----------
-    table : one row a panel, group and iteration: `panel`, `by`, `iteration`, `share`.
+    table : one row a size, group and iteration: `width`, `by`, `iteration`, `share`.
     """
     scale = alt.Scale(type="log" if logarithmic else "linear", nice=False)
-    panels, groups = Groups.of(table, panel), Groups.of(table, by)
+    panels, groups = Groups.of(table, "width"), Groups.of(table, by)
     chart = alt.Chart(data(groups.named(panels.named(table)))).mark_line(strokeWidth=1.6)
     kept = alt.selection_point(name="kept", fields=[groups.field], bind="legend")
     legend: dict[str, Any] = {"sort": groups.names, "title": groups.title}

@@ -28,14 +28,13 @@ ARMS: dict[str, dict] = {
 
 def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: int, arm: list[str]) -> pd.DataFrame:
     """Every arm, width and seed; columns `look`, the registered look that a run belongs to, and `arm`."""
-    cells: dict[Run, tuple[int, str]] = {}
+    cells: dict[Run, dict] = {}
     for look, most in enumerate(LOOKS if seeds is None else (seeds,), 1):
         for seed, width, name in itertools.product(range(most), sorted(set(widths)), arm):
             if ARMS[name]["task"] in tasks:
                 run = sweeps.registered(width, seed, iterations, "anywhere", **ARMS[name])
-                cells.setdefault(run, (look, name))
-    looks, arms = zip(*cells.values(), strict=True) if cells else ((), ())
-    return sweeps.table(cells, look=looks, arm=arms)
+                cells.setdefault(run, {"look": look, "arm": name})
+    return sweeps.labelled(cells, ["look", "arm"])
 
 
 def judged(runs: pd.DataFrame) -> pd.DataFrame:
@@ -58,4 +57,5 @@ def judged(runs: pd.DataFrame) -> pd.DataFrame:
         row |= {"seen": seen, "difference": lost.mean, "low": lost.low, "high": lost.high, "verdict": word}
         row |= {"names": names.mean, "names_low": names.low, "names_high": names.high}
         rows.append(row | {"specific": estimates.judge(names, {"specific to facts": 0.25}, {"not specific": 0.25})})
-    return pd.DataFrame(rows)
+    columns = ["width", "runs", *ARMS, "seen", "difference", "low", "high", "verdict"]
+    return pd.DataFrame(rows, columns=[*columns, "names", "names_low", "names_high", "specific"])

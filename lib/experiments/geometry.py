@@ -3,6 +3,7 @@
 It reads the weights that the experiment `rate` keeps of its runs with true answers.
 """
 
+import functools
 import itertools
 
 import numpy as np
@@ -22,6 +23,7 @@ NEIGHBOURS = {5: (4, 6), 7: (6, 8)}  # what the embeddings of the held-out digit
 FEWEST = 5  # runs of each kind, for an area under the curve
 
 
+@functools.cache
 def _quadruples() -> tuple[np.ndarray, np.ndarray]:
     """All (a, b, c, d) of four different digits, a < b, c < d, a < c: those with a + b = c + d, and the others."""
     pairs = list(itertools.combinations(range(10), 2))
@@ -87,14 +89,16 @@ def auc(scores, success) -> float:
 
 def predicts(table: pd.DataFrame) -> estimates.Estimate:
     """The area under the curve of the index for success (all right), with an interval from resampled runs."""
-    kinds = table.assign(success=table["right"] == 4).groupby("run")["success"].agg(["any", "all"])
+    table = table.assign(success=table["right"] == 4)
+    kinds = table.groupby("run")["success"].agg(["any", "all"])
     if kinds["any"].sum() < FEWEST or (~kinds["all"]).sum() < FEWEST:
         return estimates.Estimate(np.nan, np.nan, np.nan, 0)
-    rng, parts = np.random.RandomState(0), [part for _, part in table.groupby("run")]
-    samples = [auc(table["index"], table["right"] == 4)]
+    rng = np.random.RandomState(0)
+    parts = [part[["index", "success"]].to_numpy(float) for _, part in table.groupby("run")]
+    samples = [auc(table["index"], table["success"])]
     for _ in range(estimates.RESAMPLES):
-        some = pd.concat([parts[i] for i in rng.randint(len(parts), size=len(parts))])
-        samples.append(auc(some["index"], some["right"] == 4))
+        some = np.concatenate([parts[i] for i in rng.randint(len(parts), size=len(parts))])
+        samples.append(auc(*some.T))
     found = estimates.interval(np.array(samples))
     return estimates.Estimate(found.mean, found.low, found.high, len(parts))
 

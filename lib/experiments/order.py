@@ -6,6 +6,7 @@ import pandas as pd
 
 from lib import estimates
 from lib import sweep as sweeps
+from lib.measures import succeeded
 from lib.run import Run
 
 TASKS = ("arithmetic",)
@@ -44,7 +45,8 @@ def judged(runs: pd.DataFrame) -> pd.DataFrame:
         row |= {"without_order": without.mean, "aligned": share["lines"].mean(), "difference": found.mean}
         row |= {"low": found.low, "high": found.high, "high_without": without.high}
         rows.append(row | {"verdict": word if int(width) != 14 else ""})
-    return pd.DataFrame(rows)
+    columns = ["width", "runs", "with_order", "without_order", "aligned", "difference", "low", "high", "high_without"]
+    return pd.DataFrame(rows, columns=[*columns, "verdict"])
 
 
 def steadiness(curves: pd.DataFrame) -> pd.DataFrame:
@@ -53,10 +55,5 @@ def steadiness(curves: pd.DataFrame) -> pd.DataFrame:
     Columns: windows, width, runs, mean, low, high.
     """
     late = curves[curves["iteration"] > curves["iteration"].max() * 2 / 3]
-    steady = (late["held_out_correct"] == late["held_out_asked"]).groupby([late["windows"], late["width"], late["run"]])
-    rows = []
-    for (windows, width), values in steady.mean().groupby(level=[0, 1]):
-        found = estimates.mean(values)
-        row = {"windows": windows, "width": int(width), "runs": found.units, "mean": found.mean}
-        rows.append(row | {"low": found.low, "high": found.high})
-    return pd.DataFrame(rows, columns=["windows", "width", "runs", "mean", "low", "high"])
+    steady = late.assign(right=succeeded).groupby(["windows", "width", "run"], as_index=False)["right"].mean()
+    return estimates.table(steady, ["windows", "width"], steady["right"])

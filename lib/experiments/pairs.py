@@ -49,7 +49,7 @@ def by_pair(runs: pd.DataFrame) -> pd.DataFrame:
 def judged(units: pd.DataFrame) -> pd.DataFrame:
     """The mean over the 45 pairs of different digits, and the registered word for n14: a row a text and width."""
     rows = []
-    for (windows, width), cell in units[~units["alike"]].groupby(["windows", "width"]):
+    for (windows, width), cell in units[~units["alike"].astype(bool)].groupby(["windows", "width"]):
         found = estimates.mean(cell["share"])
         word = estimates.judge(found, {"about arithmetic": 0.5}, {"about (5,7)": 0.5}) if width == 14 else ""
         row = {"windows": windows, "width": int(width), "pairs": len(cell), "mean": found.mean, "low": found.low}

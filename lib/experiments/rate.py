@@ -40,8 +40,7 @@ def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: in
                 labels = {"look": look, "part": kind, "answers": "dealt" if change is dealt else "true"}
                 kept = KEPT.get(width, "") if not change else ""
                 cells.setdefault(run, labels | {"weights": kept})
-    columns = ["look", "part", "answers", "weights"]
-    return sweeps.table(cells, **pd.DataFrame(list(cells.values()), columns=columns))
+    return sweeps.labelled(cells, ["look", "part", "answers", "weights"])
 
 
 def times(curves: pd.DataFrame) -> pd.DataFrame:
@@ -107,7 +106,8 @@ def verdict(found: pd.DataFrame) -> str:
 def intervention(runs: pd.DataFrame) -> pd.DataFrame:
     """How w50 moves with the learning rate of the MLP: a row a factor; two primary contrasts, those under 1.
 
-    Columns: mlp_rate, w50, ratio, low, high (of w50 to that of the same widths untouched), units.
+    Columns: mlp_rate, w50, ratio, low, high (of w50 to that of the same widths untouched). Nothing where there is
+    nothing to compare.
     """
     cells = runs[(runs["answers"] == "true") & runs["width"].isin(MLP_WIDTHS)]
     rng, found = np.random.RandomState(0), {}
@@ -116,21 +116,18 @@ def intervention(runs: pd.DataFrame) -> pd.DataFrame:
         one = cells[cells["mlp_rate"] == rate]
         groups = [estimates.share_right(one[one["parameters"] == size]).to_numpy(float) for size in sizes]
         if all(map(len, groups)):
-            found[rate] = (estimates.half(sizes, estimates.resampled(groups, np.mean, rng)), min(map(len, groups)))
+            found[rate] = estimates.half(sizes, estimates.resampled(groups, np.mean, rng))
     rows = []
-    for rate, (samples, units) in found.items() if 1.0 in found else ():
-        ratio = estimates.interval(samples / found[1.0][0], 2)
-        rows.append(
-            {"mlp_rate": rate, "w50": samples[0], "ratio": ratio.mean, "low": ratio.low, "high": ratio.high}
-            | {"units": units}
-        )
-    return pd.DataFrame(rows, columns=["mlp_rate", "w50", "ratio", "low", "high", "units"])
+    for rate, samples in found.items() if 1.0 in found and len(found) > 1 else ():
+        ratio = estimates.interval(samples / found[1.0], 2)
+        rows.append({"mlp_rate": rate, "w50": samples[0], "ratio": ratio.mean, "low": ratio.low, "high": ratio.high})
+    return pd.DataFrame(rows, columns=["mlp_rate", "w50", "ratio", "low", "high"])
 
 
 def moved(table: pd.DataFrame) -> str:
     """The registered word on the intervention."""
     slowed = table[table["mlp_rate"] < 1]
-    if len(slowed) < 2 or 1.0 not in set(table["mlp_rate"]):
+    if len(slowed) < 2:
         return "missing"
     if (slowed["low"] > 1).any():
         return "rate is a cause"
@@ -148,21 +145,15 @@ def kept(runs: pd.DataFrame) -> pd.DataFrame:
     -------
     Columns: width, parameters, runs; bits, their mean, low and high; all_bits, those of the whole table.
     """
+    task = corpora.make("arithmetic")
+    lines = task.text.splitlines()
+    counts = pd.Series([line[5:].strip() for line in lines]).value_counts()
+    entropy = float(np.log2(len(lines) / counts).mul(counts).sum())
     rows = []
     for (width, parameters), cell in runs[runs["answers"] == "dealt"].groupby(["width", "parameters"]):
-        answers = corpora.make("arithmetic").text.splitlines()
-        counts = pd.Series([line[5:].strip() for line in answers]).value_counts()
-        entropy = float(np.log2(len(answers) / counts).mul(counts).sum())
-        lacking = 9 * cell["loss"] - np.log(len(answers))  # nats a line
-        bits = entropy - len(answers) * lacking / np.log(2)
+        lacking = task.context * cell["loss"] - np.log(len(lines))  # nats a line
+        bits = entropy - len(lines) * lacking / np.log(2)
         low, high = stats.bootstrap(bits)
-        row = {
-            "width": width,
-            "parameters": parameters,
-            "runs": len(bits),
-            "bits": bits.mean(),
-            "low": low,
-            "high": high,
-        }
-        rows.append(row | {"all_bits": entropy})
+        row = {"width": width, "parameters": parameters, "runs": len(bits), "bits": bits.mean()}
+        rows.append(row | {"low": low, "high": high, "all_bits": entropy})
     return pd.DataFrame(rows, columns=["width", "parameters", "runs", "bits", "low", "high", "all_bits"])

@@ -43,12 +43,13 @@ def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: in
     for goal in GOALS if seeds is None else (dict.fromkeys(GOALS[0], seeds),):
         for task, most in goal.items():  # the sums first: they carry most claims and cost least
             for seed in range(most if task in tasks else 0):
-                for width, (variant, changes) in itertools.product(sorted(set(widths)), VARIANTS.items()):
-                    same = {"iterations": iterations, "line_order": seed, **PRECISION.get(width, {})}
-                    cells[published(task, width, seed, **same, **changes)] = variant
+                common = {
+                    width: {"iterations": iterations, **PRECISION.get(width, {})} for width in sorted(set(widths))
+                }
+                for (width, same), (variant, changes) in itertools.product(common.items(), VARIANTS.items()):
+                    cells[published(task, width, seed, line_order=seed, **same, **changes)] = variant
                 if task == "arithmetic" and seed < GOALS[0]["arithmetic"]:
-                    for width in sorted(set(widths)):
-                        same = {"iterations": iterations, **PRECISION.get(width, {})}
+                    for width, same in common.items():
                         cells[published(task, width, seed, **same)] = "one order"
     return sweeps.table(cells, variant=cells.values())
 

@@ -54,19 +54,13 @@ def spectrum(runs: pd.DataFrame) -> pd.DataFrame:
 
     Columns: task, width, layers, expansion, parameters, shape (what was moved), measure, runs, mean, low, high.
     """
-    rows = []
     keys = ["task", "width", "layers", "expansion", "parameters"]
-    measures = {"held-out sums": estimates.share_right, "seen sums": "seen_accuracy", "capitals": "facts_accuracy"}
-    for key, cell in runs.groupby(keys):
-        shape = dict(zip(keys, key, strict=True))
-        moved = "layers" if shape["layers"] > 1 else "expansion" if shape["expansion"] > 1 else "width"
-        for name, measure in measures.items():
-            values = measure(cell) if callable(measure) else cell[measure]
-            if values.notna().any():
-                found = estimates.mean(values)
-                row = shape | {"shape": moved, "measure": name, "runs": found.units}
-                rows.append(row | {"mean": found.mean, "low": found.low, "high": found.high})
-    return pd.DataFrame(rows, columns=[*keys, "shape", "measure", "runs", "mean", "low", "high"])
+    measures = {"held-out sums": estimates.share_right(runs)}
+    measures |= {"seen sums": runs["seen_accuracy"], "capitals": runs["facts_accuracy"]}
+    parts = [estimates.table(runs, keys, values).assign(measure=name) for name, values in measures.items()]
+    found = pd.concat(parts, ignore_index=True).sort_values([*keys, "measure"], kind="stable", ignore_index=True)
+    moved = np.select([found["layers"] > 1, found["expansion"] > 1], ["layers", "expansion"], "width")
+    return found.assign(shape=moved)
 
 
 def matched(runs: pd.DataFrame) -> pd.DataFrame:

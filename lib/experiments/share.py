@@ -13,7 +13,7 @@ from lib.run import Run
 TASKS = ("arithmetic",)
 SEEDS = False
 CELLS = ["look", "width"]
-FACTORS = {"part": ["share", "range"], "hidden": [1, 2, 4, 8, 16, 28]}
+FACTORS: dict[str, list] = {"part": ["share", "range"], "hidden": [1, 2, 4, 8, 16, 28]}
 RANGES = {  # true extrapolation: what lies beyond all that was seen; every digit is still seen somewhere
     "no operand 9": " ".join(pair for pair in PAIRS if "9" in pair),
     "no result over 15": " ".join(pair for pair in PAIRS if int(pair[0]) + int(pair[2]) > 15),
@@ -31,37 +31,40 @@ def sweep(
     tasks: list[str], widths: list[int], seeds: int | None, iterations: int, part: list[str], hidden: list[int]
 ) -> pd.DataFrame:
     """Every draw and width; columns `look`, and `hides`: how many pairs are hidden, or beyond which range."""
-    cells: dict[Run, tuple[int, str]] = {}
+    cells: dict[Run, dict] = {}
     for look, most in enumerate(LOOKS if seeds is None else (seeds,), 1):
         for seed, width in itertools.product(range(most), sorted(set(widths))):
             share = {str(count): drawn(count, sweeps.FIRST_SEED + seed) for count in hidden}
             for hides, pairs in ((share if "share" in part else {}) | (RANGES if "range" in part else {})).items():
-                cells.setdefault(sweeps.registered(width, seed, iterations, "lines", held_out=pairs), (look, hides))
-    looks, hidings = zip(*cells.values(), strict=True) if cells else ((), ())
-    return sweeps.table(cells, look=looks, hides=hidings)
+                run = sweeps.registered(width, seed, iterations, "lines", held_out=pairs)
+                cells.setdefault(run, {"look": look, "hides": hides})
+    return sweeps.labelled(cells, ["look", "hides"])
 
 
 def frontier(runs: pd.DataFrame) -> pd.DataFrame:
     """The mean share right by what is hidden and size (`estimates.table`), and what n14 leads n56 by.
 
-    Columns: hides, width, runs, mean, low, high, all, lead, lead_low, lead_high.
+    Columns: hides, width, runs, mean, low, high, lead, lead_low, lead_high.
     """
-    rows = []
-    for _, cell in runs.groupby("hides", sort=False):
-        found = estimates.table(cell, ["hides", "width"])
+    leads = []
+    for hides, cell in runs.groupby("hides", sort=False):
         share = {width: estimates.share_right(cell[cell["width"] == width]) for width in (14, 56)}
         lead = estimates.difference(share[14], share[56])
-        rows.append(found.assign(lead=lead.mean, lead_low=lead.low, lead_high=lead.high))
-    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+        leads.append({"hides": hides, "lead": lead.mean, "lead_low": lead.low, "lead_high": lead.high})
+    columns = ["hides", "lead", "lead_low", "lead_high"]
+    return estimates.table(runs, ["hides", "width"]).merge(pd.DataFrame(leads, columns=columns), on="hides")
+
+
+def leads(table: pd.DataFrame) -> pd.DataFrame:
+    """A row a number of hidden pairs, from `frontier`: the registered contrasts."""
+    return table[table["hides"].isin(list(map(str, FACTORS["hidden"])))].drop_duplicates("hides")
 
 
 def verdict(table: pd.DataFrame) -> str:
     """The registered word on whether smaller is better whatever share is hidden."""
-    if table.empty:
+    found = leads(table)
+    if len(found) < len(FACTORS["hidden"]) or found["lead_low"].isna().any():
         return "missing"
-    leads = table[table["hides"].str.isdecimal()].drop_duplicates("hides")
-    if leads["hides"].nunique() < 6 or leads["lead_low"].isna().any():
-        return "missing"
-    if (leads["lead_low"] > 0).sum() >= 4:
+    if (found["lead_low"] > 0).sum() >= 4:
         return "too big to think"
-    return "not" if (leads["lead_high"] < 0.1).sum() >= 3 else "unresolved"
+    return "not" if (found["lead_high"] < 0.1).sum() >= 3 else "unresolved"

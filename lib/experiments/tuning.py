@@ -7,6 +7,7 @@ import pandas as pd
 
 from lib import estimates
 from lib import sweep as sweeps
+from lib import tasks as corpora
 from lib.experiments.pairs import PAIRS
 from lib.run import Run
 
@@ -43,7 +44,7 @@ def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: in
             for recipe in recipes[kind]:
                 run = sweeps.registered(width, seed, iterations, "lines", held_out=f"{chooses} {tests}", **recipe)
                 cells.setdefault(run, {"look": look, "part": kind, "chooses": chooses, "tests": tests})
-    return sweeps.table(cells, **pd.DataFrame(list(cells.values()), columns=["look", "part", "chooses", "tests"]))
+    return sweeps.labelled(cells, ["look", "part", "chooses", "tests"])
 
 
 def shares(items: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
@@ -59,8 +60,8 @@ def shares(items: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     pair = [f"{min(a, b):.0f},{max(a, b):.0f}" for a, b in zip(items["left"], items["right"], strict=True)]
     found = items[["run", "iteration", "greedy"]].assign(pair=pair).merge(runs[["run", "chooses", "tests"]], on="run")
     found["role"] = np.where(found["pair"] == found["chooses"], "chooses", "tests")
-    wide = found.groupby(["run", "iteration", "role"])["greedy"].mean().unstack().reset_index()
-    return wide.merge(runs[about], on="run")
+    wide = found.groupby(["run", "iteration", "role"])["greedy"].mean().unstack()
+    return wide.reindex(columns=["chooses", "tests"]).reset_index().merge(runs[about], on="run")
 
 
 def chosen(table: pd.DataFrame, parts: tuple[str, ...] = ("rate",)) -> pd.DataFrame:
@@ -71,7 +72,7 @@ def chosen(table: pd.DataFrame, parts: tuple[str, ...] = ("rate",)) -> pd.DataFr
     """
     rows, rng = [], np.random.RandomState(0)
     recipe = ["learning_rate", "weight_decay", "batch"]
-    usable = table[table["part"].isin(parts)].fillna({"batch": 0})
+    usable = table[table["part"].isin(parts)].fillna({"batch": corpora.make("arithmetic").batch})
     for width, cell in usable.groupby("width"):
         wide = cell.pivot(index="seed", columns=[*recipe, "iteration"], values=["chooses", "tests"]).dropna(axis=1)
         first, second = (wide[name].to_numpy() for name in ("chooses", "tests"))
