@@ -15,6 +15,7 @@ CELLS = ["look", "arm", "width"]
 FACTORS = {"arm": ["alone", "joint", "random", "equal"]}
 LOOKS = (6, 20)  # registered seeds a cell
 PROFILES = {"full": {"widths": [14, 20, 28, 40, 56]}}
+CONTRASTS = 5  # primary ones of each kind, one a width of the registered sweep
 _joint, _sums = corpora.make("joint"), corpora.make("arithmetic")
 # As many windows of an update begin in the sums as in the arm "alone".
 EQUAL = round(_joint.batch * _joint.offsets / len(_sums.text))
@@ -47,8 +48,8 @@ def judged(runs: pd.DataFrame) -> pd.DataFrame:
     for width, cell in runs.groupby("width"):
         share = {name: estimates.share_right(cell[cell["arm"] == name]) for name in ARMS}
         seen = cell.loc[cell["arm"] == "equal", "seen_accuracy"].mean()
-        lost = estimates.difference(share["equal"], share["alone"])
-        names = estimates.difference(share["random"], share["joint"])
+        lost = estimates.difference(share["equal"], share["alone"], CONTRASTS)
+        names = estimates.difference(share["random"], share["joint"], CONTRASTS)
         testable = share["alone"].mean() >= 0.5 and seen > 0.95
         word = (
             estimates.judge(lost, {"no interference": -0.25}, {"interference": -0.25}) if testable else "not testable"

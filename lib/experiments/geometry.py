@@ -99,7 +99,7 @@ def predicts(table: pd.DataFrame) -> estimates.Estimate:
     for _ in range(estimates.RESAMPLES):
         some = np.concatenate([parts[i] for i in rng.randint(len(parts), size=len(parts))])
         samples.append(auc(*some.T))
-    found = estimates.interval(np.array(samples))
+    found = estimates.interval(np.array(samples), 2)  # within n14, or within n28 over time
     return estimates.Estimate(found.mean, found.low, found.high, len(parts))
 
 

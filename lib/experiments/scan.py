@@ -74,7 +74,7 @@ def matched(runs: pd.DataFrame) -> pd.DataFrame:
         )
     rows = []
     for first, second in itertools.combinations(cells, 2):
-        found = estimates.difference(cells[first], cells[second])
+        found = estimates.difference(cells[first], cells[second], len(MATCHED))  # contrasts, as many as shapes
         row = {"first": first, "second": second, "mean": found.mean, "low": found.low, "high": found.high}
         rows.append(row | {"units": found.units})
     return pd.DataFrame(rows)
