@@ -117,7 +117,8 @@ def described(table: pd.DataFrame) -> str:
 def note(runs: pd.DataFrame) -> str:
     """How many runs a figure shows, in what they differ, and on what they were trained, in one sentence.
 
-    Named are tasks, widths and labels of which there are several, and then whatever other factor still varies.
+    Named are tasks, widths and labels of which there are several, and then whatever other factor still varies; not what
+    each seed has drawn for itself, nor the look that a run belongs to.
 
     Parameters
     ----------
@@ -126,9 +127,11 @@ def note(runs: pd.DataFrame) -> str:
     runs = runs.drop_duplicates("run")
     if runs.empty:
         return "There is no run to show here yet."
-    named = ["task", "width", *sweep.labels(runs)]
+    each = runs.groupby("seed").nunique(dropna=False).max()
+    own = {"look", *(name for name in each.index if each[name] == 1 < runs[name].nunique(dropna=False))}
+    named = ["task", "width", *(name for name in sweep.labels(runs) if name not in own)]
     cells = runs.groupby(named, dropna=False)
-    while more := next((name for _, cell in cells for name in sweep.varying(cell, named)), None):
+    while more := next((name for _, cell in cells for name in sweep.varying(cell, named) if name not in own), None):
         named.append(more)
         cells = runs.groupby(named, dropna=False)
     factors = [words.count(n, name) for name in named if (n := runs[name].nunique(dropna=False)) > 1]

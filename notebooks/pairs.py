@@ -58,7 +58,7 @@ def pair_map():
 chapter.figure("pair_map", aligned, pair_map)
 
 # %% [markdown]
-# The digits' distance is most of what tells the pairs apart:
+# By the distance of the two digits:
 
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The same by the distance of the two digits (0: a double), mean over pairs.", "name": "fig-pair-distance"}}

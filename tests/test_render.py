@@ -108,6 +108,12 @@ def runs(*rows: tuple, task: str = "arithmetic") -> pd.DataFrame:
             runs(("a", 14, 0, "cpu"), ("b", 14, 0, "cpu"), ("c", 14, 1, "cpu")).assign(variant=["base", "wd", "wd"]),
             "3 runs (2 variants, 1 to 2 seeds each), trained on CPU.",
         ),
+        (  # what each seed draws for itself, and the look that a run belongs to, tell no cells apart
+            runs(*[(f"{width}{seed}", width, seed, "cpu") for width in (14, 28) for seed in (0, 1)]).assign(
+                tests=["0,1", "2,3"] * 2, held_out=["0,1", "2,3"] * 2, look=[1, 1, 1, 2]
+            ),
+            "4 runs (2 widths, 2 seeds each), trained on CPU.",
+        ),
         (  # a factor that no label explains, and one that goes with the width
             runs(*[(f"{width}{layers}", width, 0, "cpu") for width in (14, 28) for layers in (1, 2)]).assign(
                 layers=[1, 2, 1, 2], learning_rate=[0.01, 0.01, 0.001, 0.001]
