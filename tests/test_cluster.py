@@ -24,11 +24,11 @@ from ray.cluster_utils import Cluster
 
 ROOT = Path(__file__).parents[1]
 RUNS = [Run("arithmetic", 14, seed, iterations=5_000) for seed in range(3)]
-# The real command, with slices of a second, so that a run takes several of them.
+# The real command, with slices so short that a run takes several of them, on a fast machine, too.
 DRIVER = """
 import runpy
 from lib import cluster
-cluster.SLICE_SECONDS = 1
+cluster.SLICE_SECONDS = 0.3
 if __name__ == "__main__":
     runpy.run_module("lib", run_name="__main__")
 """
@@ -94,7 +94,7 @@ def test_a_machine_that_is_lost_in_the_middle_costs_nothing_but_time(cluster, lo
     store = tmp_path / "store"
     process = start(store, cluster.address)  # three runs on two machines: none has nothing to do
     wait_for(lambda: reached(store) > 0)
-    time.sleep(0.5)  # until the next slices, of a second, are under way
+    time.sleep(0.5)  # until the next slices are under way
     lose(cluster, next(iter(cluster.worker_nodes)))
     cluster.add_node(num_cpus=1)
     status, out, err = finish(process)
@@ -163,7 +163,7 @@ def test_a_machine_that_cannot_train_stops_the_command_in_one_sentence(cluster, 
     (tmp_path / "sitecustomize.py").write_text(FAULTS[fault])
     machine = cluster.add_node(num_cpus=4, env_vars={"PYTHONPATH": str(tmp_path)})
     others = [cluster.remove_node(node) for node in list(cluster.worker_nodes) if node is not machine]
-    driver = DRIVER.replace("cluster.SLICE_SECONDS", "cluster.LOSSES, cluster.SLICE_SECONDS").replace("= 1", "= 2, 1")
+    driver = DRIVER.replace("cluster.SLICE_SECONDS", "cluster.LOSSES, cluster.SLICE_SECONDS").replace("= 0.3", "= 2, 0.3")
     try:
         status, out, err = finish(start(tmp_path / "store", cluster.address, driver=driver, seeds=1))
     finally:

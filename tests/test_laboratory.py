@@ -187,7 +187,7 @@ def test_a_reader_hides_another_pair_by_the_keyboard_and_trains(page: Page):
     page.get_by_label("0 plus 0", exact=True).focus()
     for key in ("ArrowRight", "ArrowDown", "ArrowDown", *["ArrowRight"] * 5, "Enter"):
         page.keyboard.press(key)
-    assert page.locator("#laboratory [aria-pressed=true]").count() == 8
+    expect(page.locator("#laboratory [aria-pressed=true]")).to_have_count(8)  # the page draws with the next frame
     expect(page.get_by_label("2 plus 6, hidden")).to_be_focused()
     page.get_by_role("button", name="Train").click()
     said = ended(page)
