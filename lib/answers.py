@@ -1,4 +1,4 @@
-"""What the experiments of the second protocol answer: one row each, and what becomes of the paper's sentence."""
+"""What the experiments of the second protocol answer: a row each, what to remember, is it capacity."""
 
 from collections.abc import Mapping
 
@@ -107,6 +107,12 @@ def table(chapters: Mapping[str, Chapter]) -> pd.DataFrame:
     """Every suspected cause: columns experiment, cause, effect (in words, with its interval), verdict."""
     rows = [(name, *row) for name, make in ROWS.items() for row in make(chapters[name])]
     return pd.DataFrame(rows, columns=["experiment", "cause", "effect", "verdict"])
+
+
+def remember(name: str, here: Chapter) -> str:
+    """What to remember of an experiment: its rows of `table` in a sentence each."""
+    said = [f"{cause[0].upper()}{cause[1:]}: {effect}; *{verdict}*." for cause, effect, verdict in ROWS[name](here)]
+    return f"**To remember.** {' '.join(said)}"
 
 
 def is_it_capacity(found: pd.DataFrame) -> str:

@@ -11,12 +11,10 @@ import altair as alt
 import pandas as pd
 from IPython.display import Markdown, display
 
-from lib import claims, experiments, lab, render
+from lib import claims, experiments, lab, render, words
 from lib.experiments import causes
 from lib.settings import Settings, settle
 from lib.store import Store
-
-NONE = "There is no run to show here yet."
 
 
 @dataclass(frozen=True)
@@ -33,9 +31,9 @@ class Chapter:
     report: str
 
     def progress(self) -> str:
-        """How many of the registered runs are judged, in a sentence; "" where the reader chose the runs."""
+        """How many of the registered runs are judged, in a sentence; `report` where the reader chose the runs."""
         if self.settings.seeds:
-            return ""
+            return self.report
         waiting = f"; {len(self.uncounted):,} more wait for theirs" if len(self.uncounted) else ""
         return (
             f"{len(self.runs):,} of {len(self.settings.sweep()):,} registered runs belong to complete looks{waiting}."
@@ -59,7 +57,7 @@ class Chapter:
 def begin(experiment: str, given: Mapping, tasks: Collection[str] = ()) -> Chapter:
     """Checks the parameters of a chapter, trains what lacks of its runs, and reads them.
 
-    The registered replication, which takes a CPU a day, is trained only where `seeds` is given.
+    An experiment with registered numbers of seeds, which take a CPU days, is trained only where `seeds` is given.
 
     Parameters
     ----------
@@ -76,7 +74,7 @@ def begin(experiment: str, given: Mapping, tasks: Collection[str] = ()) -> Chapt
     runs = outcome.runs
     if settings.seeds is None:
         sweep, staged = settings.sweep(), getattr(experiments.load(experiment), "STAGED", None)
-        runs = causes.due(sweep, runs, staged) if "look" in sweep else claims.due(runs)
+        runs = causes.due(sweep, runs, staged) if "look" in sweep else claims.due(runs) if "variant" in sweep else runs
     return Chapter(settings, runs, outcome.runs[~outcome.runs["run"].isin(runs["run"])], outcome.report())
 
 
@@ -87,7 +85,7 @@ def say(text: str) -> None:
 
 def tell(runs: pd.DataFrame, text: Callable[[], str]) -> None:
     """Show the Markdown that `text` makes of `runs`."""
-    say(text() if len(runs) else NONE)
+    say(text() if len(runs) else words.NONE)
 
 
 def table(runs: pd.DataFrame, make: Callable[[], pd.DataFrame]) -> None:
@@ -109,4 +107,4 @@ def figure(name: str, runs: pd.DataFrame | None, make: Callable[[], tuple[alt.To
         chart, data = make()
         render.figure(chart, data, name, runs)
     else:
-        say(NONE)
+        say(words.NONE)

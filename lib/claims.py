@@ -1,4 +1,8 @@
-"""The paper's claims, size by size, judged by the registered rules (book/protocol.md)."""
+"""The paper's claims, size by size, judged by the registered rules (book/protocol.md).
+
+Also which runs count (`due`), and where the order in which they were made departs from the registered one, of either
+protocol (`deviations`, `out_of_order`).
+"""
 
 from dataclasses import asdict
 from typing import Any

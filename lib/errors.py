@@ -1,4 +1,4 @@
-"""What a user's mistake raises, and the one check of whole numbers that runs, settings and the command line share."""
+"""What a user's mistake raises, and whole numbers: their bounds and the one check of them."""
 
 import re
 
@@ -47,7 +47,7 @@ def whole(name: str, value: object) -> int:
     UserError
         When it is not.
     """
-    least, most = BOUNDS[name]
+    least, most = BOUNDS.get(name, (0, 2**32 - 1))  # a factor of an experiment's own needs no line there
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise UserError(
             f"{name} is {shown(value)}, but it must be a whole number of at least {least}, at most {most:,}."

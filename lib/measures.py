@@ -1,4 +1,4 @@
-"""Measures: which evaluation of a run is reported, what counts as success, and how often sizes succeed.
+"""Measures: which evaluation of a run is reported, what counts as success, how often sizes succeed, in several ways.
 
 Notable features:
 - three rules choose the evaluation that is reported: the final iteration (primary), the checkpoint that the paper's

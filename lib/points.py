@@ -1,4 +1,4 @@
-"""The numbers of ten points that a careful reading of the paper has to say out loud (chapter on the replication)."""
+"""The numbers of ten points that a careful reading of the paper has to say out loud (the chapter `points`)."""
 
 from collections.abc import Callable
 

@@ -126,7 +126,7 @@ def note(runs: pd.DataFrame) -> str:
     """
     runs = runs.drop_duplicates("run")
     if runs.empty:
-        return "There is no run to show here yet."
+        return words.NONE
     each = runs.groupby("seed").nunique(dropna=False).max()
     own = {"look", *(name for name in each.index if each[name] == 1 < runs[name].nunique(dropna=False))}
     named = ["task", "width", *(name for name in sweep.labels(runs) if name not in own)]

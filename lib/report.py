@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from lib import stats, verdicts, words
-from lib.claims import TASKS, looks
+from lib import verdicts, words
+from lib.claims import TASKS
 from lib.experiments.replication import GOALS, VARIANTS
 from lib.paper import LARGE, SIZES
 from lib.words import size_name
@@ -20,8 +20,7 @@ WORDS = {
     "C9": "together: capacity drives a trade-off between memorization and generalization",
 }
 MARKS = {"replicated": "✓", "not replicated": "✗", "unresolved": "?", "uninformative": "○", "missing": "·"}
-TASK = {"C2": "facts", "C3": "facts", "C6": "joint"}  # where the figure of a claim is not that of the sums
-FIGURES = {"C7": ("regularization", "fig-pairs"), "C9": ("verdicts", "fig-trade-off")}
+FIGURES = {"C6": ("joint", "fig-joint"), "C7": ("joint", "fig-pairs"), "C9": ("verdicts", "fig-trade-off")}
 THEIRS = "the paper's one run"
 NUMBERS = [THEIRS, "ours", "95 % interval", "runs"]
 
@@ -61,7 +60,7 @@ def _by_claim(judged: pd.DataFrame, gaps: pd.DataFrame) -> dict[str, pd.DataFram
 
 
 def _heading(claim: str) -> str:
-    page, name = FIGURES.get(claim, ("replication", f"fig-strips-{TASK.get(claim, 'arithmetic')}"))
+    page, name = FIGURES.get(claim, ("replication", "fig-strips"))
     linked = f'<a href="{page}.html#{name}">{claim}</a>' if claim != "C8" else claim
     return f"{linked} {WORDS[claim]}"
 
@@ -108,30 +107,6 @@ def record(judged: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def shown(judged: pd.DataFrame) -> pd.DataFrame:
-    """The verdicts size by size, for people (from `judge`)."""
-    rules = judged["rule"] + [" after joint training" if task == "joint" else "" for task in judged["task"]]
-    verdict = [_marked(r.verdict, r.note) for r in judged.itertuples()]
-    columns = {"size": "size", "paper": THEIRS, "here": "ours", "runs": "runs"}
-    table = judged[["claim", *columns]].rename(columns=columns).astype({"runs": str})
-    table.insert(2, "rule", rules)
-    table.insert(5, "95 % interval", list(map(_interval, judged.itertuples())))
-    return _one_line(table.assign(verdict=verdict))
-
-
-def shown_gaps(gaps: pd.DataFrame) -> pd.DataFrame:
-    """The primary family, for people (from `trade_offs`)."""
-    names = {"arithmetic": "sums: n14 − {}", "facts": "capitals: {} − n14"}
-    rows = []
-    for r in gaps.itertuples():
-        row = {"variant": r.variant, "comparison": names[r.task].format(r.size), "runs": str(r.runs or "none")}
-        row["points"] = f"{100 * r.estimate:+.0f}" if r.runs else "–"
-        row |= {"95 % interval": _interval(r), "p": words.p_value(r.p) if r.runs else "–"}
-        row |= {"p after Holm": words.p_value(r.adjusted) if r.runs else "–", "verdict": _marked(r.verdict)}
-        rows.append({name: value.replace(" ", "\u00a0") for name, value in row.items()})
-    return pd.DataFrame(rows)
-
-
 def changed(judged: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
     """The cells whose verdict differs between two calls of `judge`, for people: then and now."""
     keys = ["variant", "claim", "size", "rule"]
@@ -139,27 +114,6 @@ def changed(judged: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
     both = both[both["verdict"] != both["verdict_then"]]
     columns = {"here_then": "ours then", "verdict_then": "verdict then", "here": "ours now", "verdict": "verdict now"}
     return both[[*keys, *columns]].rename(columns=columns)
-
-
-def counts(runs: pd.DataFrame, waiting: pd.DataFrame) -> pd.DataFrame:
-    """How many runs each cell of the registered replication has, beside the registered looks, for people.
-
-    Parameters
-    ----------
-    runs : those that are judged (`claims.due`).
-    waiting : those in the store that are not.
-    """
-    there, beyond = (t.groupby(["task", "width", "variant"]).size() for t in (runs, waiting))
-    rows = []
-    for task in TASKS:
-        for width in SIZES:
-            row = {"task": task, "size": size_name(width)}
-            for name in words.VARIANTS:
-                more = beyond.get((task, width, name), 0)
-                row[name] = str(there.get((task, width, name), 0)) + (f" (+{more})" if more else "")
-            row |= {} if task == "arithmetic" else {"one order": "–"}
-            rows.append(row | {"judged at": ", ".join(map(str, looks(task)))})
-    return pd.DataFrame(rows)
 
 
 def provisional(runs: pd.DataFrame) -> str:
@@ -195,36 +149,6 @@ def not_run(judged: pd.DataFrame, gaps: pd.DataFrame) -> str:
     return f"{text} What {words.listing(partly)} say of it stays open, and so does C8, which speaks of it alone."
 
 
-def _statements(found: pd.DataFrame) -> str:
-    """Such as "n14 extrapolates (C1: 9 of 20 runs, 23 to 68 %)", a statement a claim and size."""
-    verbs = {"recalls": "recalls the capitals", "cannot recall": "cannot recall the capitals"}
-    parts = []
-    for r in found.itertuples():
-        numbers = words.mean_span(r.low, r.high, r.runs)
-        unit = f" on average, {r.runs} runs" if "recall" in r.rule else " runs"
-        end = " after joint training" if r.task == "joint" else ""
-        parts.append(f"{r.size} {verbs.get(r.rule, r.rule)}{end} ({r.claim}: {r.here}{unit}, {numbers})")
-    return ", ".join(parts)
-
-
-def summary(judged: pd.DataFrame) -> str:
-    """A Markdown list on C1 to C6 without regularization: what stands, what does not, and what is open."""
-    ours = judged[(judged["variant"] == "base") & (judged["runs"] > 0)]
-    lines = []
-    for verdict, before in (
-        ("replicated", "**What stands:** "),
-        ("not replicated", "**What does not:** that "),
-        ("unresolved", "**What is open:** whether "),
-        (
-            "uninformative",
-            "**What cannot be told**, since the size failed alone or did not learn the seen sums: whether ",
-        ),
-    ):
-        found = ours[ours["verdict"] == verdict]
-        lines += [f"- {before}{_statements(found)}."] if len(found) else []
-    return "\n".join(lines) or "No run yet."
-
-
 def undecided(judged: pd.DataFrame) -> str:
     """What the interval of each open share does say, and how many runs a verdict would take: sentences, or ""."""
     found = judged[
@@ -240,18 +164,3 @@ def undecided(judged: pd.DataFrame) -> str:
         more = f" If it stays where it is, a verdict takes about {runs:,} runs or more." if runs else ""
         parts.append(f"{text}.{more}")
     return " ".join(parts)
-
-
-def differences(gaps: pd.DataFrame) -> str:
-    """Which sizes differ from n14 without regularization after Holm's correction, and the verdict: sentences, or ""."""
-    sentences = {"arithmetic": "n14 extrapolates {} often than {}", "facts": "{1} recalls {0} than n14"}
-    found = gaps[(gaps["variant"] == "base") & (gaps["adjusted"] < stats.ALPHA)]
-    if found.empty:
-        return ""
-    parts = []
-    for r in found.itertuples():
-        said = sentences[r.task].format("more" if r.estimate > 0 else "less", r.size)
-        size = f"{100 * abs(r.estimate):.0f} points, {_interval(r)}"
-        gap = f"{100 * verdicts.GAP:.0f} points"
-        parts.append(f"{said} ({size}; the registered verdict on a gap of {gap}: {r.verdict})")
-    return f"Differences that hold after Holm's correction: {'; '.join(parts)}."

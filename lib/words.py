@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable
 
-import pandas as pd
-
 from lib import stats
 
 VARIANTS = {"base": "as published", "wd": "weight decay 0.1", "one order": "one order of the lines"}
+TASKS = {"arithmetic": "sums", "facts": "capitals", "joint": "both"}  # what a run is trained on
 MEASURES = {
     "seen_accuracy": "seen sums right", "held_out_correct": "held-out sums right",
     "facts_accuracy": "capitals recalled", "loss": "training loss",
 }  # fmt: skip
+SHORT = {"held_out_correct": "held-out sums", "seen_accuracy": "seen sums", "facts_accuracy": "capitals"}
 UNITS = {"seen_accuracy": "%", "held_out_correct": "number", "facts_accuracy": "%", "loss": "nats per character"}
 TITLES = {name: f"{said} ({UNITS[name]})" for name, said in MEASURES.items()}
 PLURALS = {  # of what "s" does not suit
@@ -18,6 +18,7 @@ PLURALS = {  # of what "s" does not suit
     "dropout": "rates of dropout", "held_out": "choices of what is held out", "line_order": "orders of the lines",
     "windows": "texts", "answers": "kinds of answers",
 }  # fmt: skip
+NONE = "There is no run to show here yet."
 MLT = "MLT, the paper's largest model (6 layers, 10.6 million parameters)"  # its name, wherever it comes up first
 
 
@@ -62,18 +63,3 @@ def mean_span(low: float, high: float, runs: int, **written) -> str:
 def p_value(p: float) -> str:
     """A p value, two digits; tiny ones are not told apart."""
     return f"{p:.2g}" if p >= 1e-4 else "<0.0001"
-
-
-def number(value: float, measure: str) -> str:
-    """A value of a measure, with its digits; accuracies in per cent."""
-    if measure.endswith("accuracy"):
-        return f"{100 * value:.1f}"
-    return f"{value:.3f}" if measure == "loss" else f"{value:.4g}"
-
-
-def spread(values: pd.Series, measure: str) -> str:
-    """The mean over runs, and their range where there is one."""
-    if values.empty:
-        return "–"
-    low, high = number(values.min(), measure), number(values.max(), measure)
-    return number(values.mean(), measure) + (f" ({low} to {high})" if low != high else "")

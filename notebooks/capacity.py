@@ -1,10 +1,9 @@
 # %% [markdown]
-# # Size and what is learnt
+# # What happens over time
 #
-# The paper's first result: a Transformer of width 14 fills the hole in the table of sums and cannot learn the capitals; those of
-# width 28 and 56, and one with ten million parameters, learn the capitals and leave the hole. It rests on one run a size. Here
-# are more, under the same protocol: the same texts in the same order, the same sizes, optimizer and 30,000 iterations.
-# Only the seed differs, and with it the initial weights and the windows drawn.
+# A published number is one moment of one run. Here are all moments of all registered runs of the published recipe: the same
+# texts, sizes, optimizer and 30,000 iterations as in the paper {cite:p}`barron2025`, and a seed for each run, which draws the
+# initial weights, the windows and the order of the lines.
 
 # %% tags=["parameters", "remove-input"]
 profile = "full"
@@ -18,69 +17,103 @@ store = None
 # %% tags=["remove-input"]
 from lib import chapter
 
-here = chapter.begin("capacity", globals())
+here = chapter.begin("replication", globals(), tasks=["arithmetic", "facts"])
 
 # %% tags=["remove-input"]
-from lib import charts
-from lib.experiments import capacity, dynamics
+from lib import charts, words
+from lib.experiments import dynamics
 from lib.paper import results
+from lib.tasks import floor, make
 
-runs, curves = here.runs, here.curves(here.runs)
+runs = here.runs[here.runs["variant"] == "base"]
 sums, facts = (runs[runs["task"] == task] for task in ("arithmetic", "facts"))
-paper = results().query("variant == 'base' and width in @here.settings.widths and task in @here.settings.tasks")
-chapter.say(here.report)
+curves = here.curves(runs)
+on_sums = curves[curves["task"] == "arithmetic"]
+paper = results().query("variant == 'base'")
+chapter.say(here.progress())
 
 # %% [markdown]
 # ## The sums
-#
-# Three curves tell the story of a run: the share of the seen sums that it answers, how many of the four held-out sums it
-# answers, and its loss, the mean surprise at the next character over the whole text.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Arithmetic: learning curves by size. A diamond is what the paper reports for its one run: accuracies at the best checkpoint, loss at the end. Click a size in the legend to keep it; point at a line to follow one seed through all panels.", "name": "fig-capacity-arithmetic"}}
-def learning(task, measures):
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "All sizes learn the seen sums; the smallest goes on finding the hidden ones, the larger ones cease to. Lines are means over runs, bands the middle half, diamonds the paper's one run. Click a size to keep it.", "name": "fig-learning-sums"}}
+def learning(task, shown):
     chosen = curves[curves["task"] == task]
-    chart = charts.learning_curves(chosen, measures, paper[paper["task"] == task])
-    return chart, chosen[["run", "width", "seed", "iteration", *measures]]
+    table = chosen[["run", "width", "seed", "iteration", *shown]]
+    return charts.learning_curves(chosen, shown, paper[paper["task"] == task]), table
 
 
-chapter.figure("capacity-arithmetic", sums, lambda: learning("arithmetic", ["seen_accuracy", "held_out_correct", "loss"]))
-
-# %% tags=["remove-input"]
-chapter.table(sums, lambda: capacity.extrapolation(sums))
+chapter.figure("learning-sums", sums, lambda: learning("arithmetic", ["seen_accuracy", "held_out_correct", "loss"]))
 
 # %% [markdown]
-# A wide interval is not a fault of the method. It is what so few runs can say about the share of runs that would
-# succeed; one run, as in the paper, says less.
+# The mean hides how restless single runs are. Here every hidden sum of every run has a line of its own:
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Larger models answer hidden sums in flashes. A line is a seed; it is filled where the sum is right. Point at a bar for its iterations.", "name": "fig-raster"}}
+def raster():
+    items = here.items(sums, groups=["held out"])
+    return charts.raster(items), dynamics.spans(items)
+
+
+chapter.figure("raster", sums, raster)
+
+# %% [markdown]
+# So whether a run counts as a success hangs on the moment that is reported. Runs with all four hidden sums right:
+
+# %% tags=["remove-input"]
+chapter.table(sums, lambda: dynamics.over_time(on_sums))
+
+# %% [markdown]
+# "Paper's checkpoint" is the rule of the paper's code: the first evaluation at which more of its own prompts are right than at any before, hidden
+# ones included. It chooses by the test, and flatters whatever flashes.
 #
-# The end of a run is one moment of many:
+# ## Two floors
+#
+# What is left to learn once every sum is known?
 
 # %% tags=["remove-input"]
-chapter.table(sums, lambda: dynamics.transience(curves[curves["task"] == "arithmetic"].assign(variant="base")))
+task = make("arithmetic")
+upper, lower = floor(task, ordered=False), floor(task)
+
+
+def against_floors():
+    means = words.listing(f"{words.size_name(width)} {loss:.3f}" for width, loss in sums.groupby("width")["loss"].mean().items())
+    return (
+        f"A reader who knows every line, but takes the lines to come in no order, is left with a loss of {upper:.3f} nats a character; one who "
+        f"knows their order too, with {lower:.3f}. At the end our runs have, on average: {means}."
+    )
+
+
+chapter.tell(sums, against_floors)
+
+# %% tags=["remove-input"]
+chapter.table(sums, lambda: dynamics.crossings(on_sums, upper))
 
 # %% [markdown]
-# And there is more in the text than sums. The loss of a reader who knows every line, but takes the lines to come in no order, is computed in {doc}`dynamics`.
-# Whatever lies below it can only come from knowing *which line follows which*. The order of the lines is a memorization task hidden inside the
-# arithmetic, and a model with capacity to spare is paid for learning it.
+# Below the upper floor a model can only learn *which line follows which*: memorization, hidden inside the arithmetic. Whether that is what
+# drives the hidden sums out is a question for an experiment, not for a curve: {doc}`order` takes the order away.
 #
 # ## The capitals
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Facts: learning curves by size, in the manner of the figure above.", "name": "fig-capacity-facts"}}
-chapter.figure("capacity-facts", facts, lambda: learning("facts", ["facts_accuracy", "loss"]))
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The larger sizes learn the capitals, the smallest next to none. Lines are means over runs, bands the middle half, diamonds the paper's one run.", "name": "fig-learning-facts"}}
+chapter.figure("learning-facts", facts, lambda: learning("facts", ["facts_accuracy", "loss"]))
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The smallest size recalls a few capitals, the larger ones nearly all. The slider moves through training.", "name": "fig-items-facts"}}
+def by_capital():
+    items = here.items(facts)
+    last = items[items["iteration"] == items["iteration"].max()]
+    shown = last[["run", "width", "seed", "prompt", "answer", "greedy", "sampled", "likelihood"]]
+    return charts.fact_grid(items), shown
+
+
+chapter.figure("items-facts", facts, by_capital)
 
 # %% tags=["remove-input"]
-chapter.table(facts, lambda: capacity.recall(facts))
+def remember():
+    right = on_sums.groupby(["width", "iteration"])["held_out_correct"].mean()
+    each = [
+        f"{words.size_name(width)} has {cell.max():.1f} at iteration {cell.idxmax()[1]:,} and {cell.iloc[-1]:.1f} at the end"
+        for width, cell in right.groupby("width")
+    ]
+    return f"**To remember.** Of four hidden sums {words.listing(each)}, on average. What a larger size finds early it does not keep."
 
-# %% [markdown]
-# ## Beside the published numbers
-#
-# The paper reports the checkpoint with the best score, chosen by the very prompts that it then reports. That is a choice on
-# the test, and it flatters whatever fluctuates. The final iteration is the primary outcome here; the column "paper's checkpoint"
-# repeats the rule of its code. Cells show the mean over runs and, in brackets, their range.
 
-# %% tags=["remove-input"]
-chapter.table(runs, lambda: capacity.endpoints(curves, paper))
-
-# %% [markdown]
-# A published 97.8 % of 91 prompts means all but two; those two are taken to be the held-out ones. MLT, the paper's largest
-# model (6 layers, 10.6 million parameters), runs the same code, but 30,000 iterations of it take a CPU days; its rows stay empty until they have been
-# trained on a GPU.
+chapter.tell(sums, remember)

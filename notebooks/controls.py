@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Joint training, controlled
 #
-# Training on sums and facts together changes four things at once: the window grows from 9 to 24 characters, the batch shrinks, the sums get fewer windows, and there are facts. The arms here add them one at a
+# Training on sums and facts together changes four things at once: the window grows, the batch shrinks, the sums get fewer windows, and there are facts. The arms here add them one at a
 # time. Rule: {doc}`../book/causes`, experiment 10; where a size fails already with the joint window and no facts, nothing can be said about the facts.
 
 # %% tags=["parameters", "remove-input"]
@@ -21,7 +21,7 @@ here = chapter.begin("controls", globals())
 
 # %% tags=["remove-input"]
 
-from lib import charts, estimates, words
+from lib import answers, charts, estimates, words
 from lib.experiments import controls
 
 NAMES = {
@@ -45,10 +45,13 @@ def answer():
 chapter.tell(judged, answer)
 
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Held-out sums right at the end, by arm and size.", "name": "fig-controls"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "What does joint training take away, and which part of it? Held-out sums right at the end, by arm and size.", "name": "fig-controls"}}
 def arms():
     table = estimates.table(here.runs, ["arm", "width"])
     return charts.rows(table.assign(trained=table["arm"].map(NAMES)), "trained"), table
 
 
 chapter.figure("controls", here.runs, arms)
+
+# %% tags=["remove-input"]
+chapter.tell(here.runs, lambda: answers.remember("controls", here))

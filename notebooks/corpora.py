@@ -31,42 +31,35 @@ texts = {name: make(name) for name in TASKS}
 # %% [markdown]
 # ## The sums
 #
-# Every addition and subtraction of two digits, except those of 5 and 7. The four missing expressions are the whole test of
-# generalization: two sums and two differences, which no model ever sees.
+# Every addition and subtraction of two digits, except those of 5 and 7.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The sums. Every cell is one line of the text, except the four that are held out. Point at a cell to see all cells with its result.", "name": "fig-sums"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Four cells are hidden, and all around them are seen. Each cell is a line of the text; point at one to see all with its result.", "name": "fig-sums"}}
 sums = evidence.prompt_table(published("arithmetic", 14, 0))
 chapter.figure("sums", None, lambda: (charts.grid(sums), sums))
 
 # %% [markdown]
-# Look at where the hole is. Both 5 and 7 stand in many other lines, every result of the held-out lines occurs elsewhere, and
-# each held-out cell is surrounded by cells that were seen. Filling it is *interpolation* in a table; the paper calls it
-# extrapolation, and this book keeps the word where it quotes the paper.
+# Both 5 and 7 stand in many other lines, and every hidden result occurs elsewhere. To fill the hole is to *interpolate* in a
+# table; the paper calls it extrapolation, and this book keeps the word where it quotes the paper.
 #
 # ## The capitals
 #
-# Fifty lines of one form. The published prompts ask for `USA` and `UK` where the text says `the USA` and `the UK`, so two of
-# the fifty questions are put a little differently from what was read.
+# Fifty lines of one form. The published prompts ask for `USA` and `UK` where the text says `the USA` and `the UK`.
 
 # %% tags=["remove-input"]
-capitals = pd.DataFrame([{"country": country, "capital": capital} for country, capital in CAPITALS.items()])
-halves = [capitals[:25].reset_index(drop=True), capitals[25:].reset_index(drop=True)]
-chapter.say(chapter.markdown(pd.concat([halves[0], halves[1].rename(columns=lambda c: c + " ")], axis=1)))
+lines = [f"{country} {capital}" for country, capital in CAPITALS.items()]
+chapter.say(f"`Capital of ...is ...`: {'; '.join(lines)}.")
 
 # %% [markdown]
 # ## The stream
 #
 # The lines are strung together in one fixed order, and a training example is a window of consecutive characters that starts
-# anywhere. Most windows straddle two lines. A model is therefore rewarded for knowing *which line follows which*, a fact
-# about the file and not about arithmetic. Move the window:
+# anywhere. Most windows straddle two lines, so a model is rewarded for knowing *which line follows which*, a fact
+# about the file and not about arithmetic.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The stream of the arithmetic task and one training window. From each prefix of the window the model predicts the next character.", "name": "fig-windows"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Most windows straddle two lines. From each prefix of the window the model predicts the next character; move it with the slider.", "name": "fig-windows"}}
 arithmetic = texts["arithmetic"]
 stream = pd.DataFrame({"place": range(144), "character": list(arithmetic.text[:144])})
 chapter.figure("stream", None, lambda: (charts.windows(arithmetic.text, arithmetic.context), stream))
-
-# %% [markdown]
-# ## In numbers
 
 # %% tags=["remove-input"]
 rows = []
@@ -86,5 +79,5 @@ for name, task in texts.items():
 chapter.say(chapter.markdown(pd.DataFrame(rows)))
 
 # %% [markdown]
-# In the joint task the arithmetic is read through a window of 24 characters instead of 9, and fewer windows make an update.
-# Joining the tasks changes more than the text; {doc}`joint` comes back to this.
+# **To remember.** The test of generalization is four cells inside a table; the test of memory is fifty lines without a rule;
+# and the order of the lines is a third thing to learn, hidden in both.

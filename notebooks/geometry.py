@@ -49,7 +49,7 @@ def answer():
 chapter.tell(kept, answer)
 
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Parallelograms among the digits' embeddings and hidden sums right, over training, mean over runs. The iterations are spaced by logarithm.", "name": "fig-geometry"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Hidden sums come right without a number line in the embeddings. Parallelograms among the digits' embeddings and hidden sums right, over training, mean over runs. The iterations are spaced by logarithm.", "name": "fig-geometry"}}
 def course():
     often = table[table.groupby("run")["iteration"].transform("size") > 1].assign(right=table["right"] / 4)
     long = often.melt(["width", "iteration"], ["index", "right"], "what", "share")
@@ -61,3 +61,7 @@ def course():
 
 
 chapter.figure("geometry", kept, course)
+
+# %% [markdown]
+# **To remember.** The index counts a parallelogram only where it is plain to see, and hardly any is: by it, no size has a number line, and those that fill
+# the hole do it in another way. The rule asks whether the index predicts success within a size; an index without variation cannot, and so the verdict is missing.

@@ -20,8 +20,7 @@ from lib import chapter
 here = chapter.begin("pairs", globals())
 
 # %% tags=["remove-input"]
-from lib import charts, words
-from lib.answers import WINDOWS
+from lib import answers, charts, words
 from lib.experiments import pairs
 
 units = pairs.by_pair(here.runs)
@@ -33,12 +32,12 @@ def answer():
     found = pairs.judged(units)
     small = found[found["width"] == 14]
     text = " ".join(
-        f"**{WINDOWS[r.windows].capitalize()}: {r.verdict}.** Over the {r.pairs} pairs of different digits n14 has {100 * r.mean:.0f} % of the hidden expressions right "
+        f"**{answers.WINDOWS[r.windows].capitalize()}: {r.verdict}.** Over the {r.pairs} pairs of different digits n14 has {100 * r.mean:.0f} % of the hidden expressions right "
         f"({words.span(r.low, r.high)})."
         for r in small.itertuples()
     )
     others = [
-        f"{words.size_name(r.width)} {100 * r.mean:.0f} % ({words.span(r.low, r.high)}, {WINDOWS[r.windows]})"
+        f"{words.size_name(r.width)} {100 * r.mean:.0f} % ({words.span(r.low, r.high)}, {answers.WINDOWS[r.windows]})"
         for r in found[found["width"] != 14].itertuples()
     ]
     return text + (f" The other sizes: {words.listing(others)}." if others else "")
@@ -46,7 +45,7 @@ def answer():
 
 chapter.tell(here.runs, answer)
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Every expression at the time when it is the hidden one, windows aligned. Outlined: the published pair.", "name": "fig-pair-map"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Which pair is hidden decides as much as the size does. Each cell is an expression at the time when it is the hidden one, windows aligned; outlined: the published pair.", "name": "fig-pair-map"}}
 aligned = here.runs[here.runs["windows"] == "lines"]
 
 
@@ -61,7 +60,7 @@ chapter.figure("pair_map", aligned, pair_map)
 # By the distance of the two digits:
 
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The same by the distance of the two digits (0: a double), mean over pairs.", "name": "fig-pair-distance"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Digits far apart are the hardest for n14. The same by the distance of the two digits (0: a double), mean over pairs.", "name": "fig-pair-distance"}}
 def distances():
     table = pairs.kinds(units, "lines").rename(columns={"share": "mean", "pairs": "runs"})
     table = table.assign(low=table["mean"], high=table["mean"], distance=table["distance"].map("distance {}".format))
@@ -75,7 +74,7 @@ chapter.figure("pair_distance", aligned, distances)
 def published():
     own = units[(units["held_out"] == "5,7") & (units["width"] == 14)]
     better = [
-        f"{WINDOWS[r.windows]}, {(units[(units['width'] == 14) & (units['windows'] == r.windows) & ~units['alike']]['share'] >= r.share).mean():.0%} of the pairs do as well or better "
+        f"{answers.WINDOWS[r.windows]}, {(units[(units['width'] == 14) & (units['windows'] == r.windows) & ~units['alike']]['share'] >= r.share).mean():.0%} of the pairs do as well or better "
         f"than (5,7), which has {100 * r.share:.0f} %"
         for r in own.itertuples()
     ]
@@ -83,3 +82,6 @@ def published():
 
 
 chapter.tell(here.runs, published)
+
+# %% tags=["remove-input"]
+chapter.tell(here.runs, lambda: answers.remember("pairs", here))

@@ -23,7 +23,7 @@ here = chapter.begin("rate", globals())
 # %% tags=["remove-input"]
 import pandas as pd
 
-from lib import charts, estimates, words
+from lib import answers, charts, estimates, words
 from lib.experiments import rate
 
 answered = here.runs[here.runs["part"] == "answers"]
@@ -67,7 +67,7 @@ def shares():
 chapter.figure("rate_shares", answered, shares)
 
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The median iteration at which a size first stores 95 % of the dealt lines, and first has 3 of 4 held-out sums right with the true ones. Sizes whose median run never does are left out.", "name": "fig-rate-times"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Larger sizes store a table without a rule sooner than they find the rule. The median iteration at which a size first stores 95 % of the dealt lines, and first has 3 of 4 held-out sums right with the true ones. Sizes whose median run never does are left out.", "name": "fig-rate-times"}}
 when = rate.times(curves).groupby(["answers", "width", "parameters"], as_index=False)["iteration"]
 when = when.agg(
     mean="median",
@@ -110,7 +110,7 @@ def slowed():
 
 chapter.tell(here.runs, slowed)
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Held-out sums right at the end, by size, for each factor of the MLP's learning rate.", "name": "fig-mlp-rate"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Does a slower MLP move the size at which holes stop being filled? Held-out sums right at the end, by size, for each factor of the MLP's learning rate.", "name": "fig-mlp-rate"}}
 slow = here.runs[(here.runs["answers"] == "true") & here.runs["width"].isin(rate.MLP_WIDTHS)] if len(moved) else moved
 
 
@@ -147,3 +147,6 @@ def bits():
 
 
 chapter.table(answered, bits)
+
+# %% tags=["remove-input"]
+chapter.tell(here.runs, lambda: answers.remember("rate", here))

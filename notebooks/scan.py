@@ -23,7 +23,7 @@ here = chapter.begin("scan", globals())
 # %% tags=["remove-input"]
 import pandas as pd
 
-from lib import charts, words
+from lib import answers, charts, words
 from lib.experiments import scan
 
 table = scan.spectrum(here.runs)
@@ -51,7 +51,7 @@ def answer():
 chapter.tell(here.runs, answer)
 
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Sums alone: held-out sums right at the end against parameters, by what is moved.", "name": "fig-scan"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Is it the number of parameters, whatever they are spent on? Sums alone: held-out sums right at the end against parameters, by what is moved.", "name": "fig-scan"}}
 def shapes():
     sums = table[(table["task"] == "arithmetic") & (table["measure"] == "held-out sums")].copy()
     plain = sums["shape"] == "width"
@@ -68,7 +68,7 @@ def shapes():
 chapter.figure("scan", here.runs, shapes)
 
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "One layer, by width: what each task alone leaves at the end.", "name": "fig-spectrum"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Is there a size that does both? One layer, by width: what each task alone leaves at the end.", "name": "fig-spectrum"}}
 def spectrum():
     plain = table[(table["shape"] == "width") & (table["task"] != "joint")]
     return charts.spectrum(plain, "measure", "right at the end (%)", "width"), plain
@@ -84,3 +84,6 @@ def together():
 
 
 chapter.figure("spectrum_joint", here.runs[here.runs["task"] == "joint"], together)
+
+# %% tags=["remove-input"]
+chapter.tell(here.runs, lambda: answers.remember("scan", here))

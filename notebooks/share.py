@@ -22,7 +22,7 @@ here = chapter.begin("share", globals())
 
 # %% tags=["remove-input"]
 
-from lib import charts, words
+from lib import answers, charts, words
 from lib.experiments import share
 
 table = share.frontier(here.runs)
@@ -41,10 +41,13 @@ def answer():
 chapter.tell(table, answer)
 
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The share of the hidden expressions that are right at the end, by what was hidden and size.", "name": "fig-share"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "How much can be hidden before the rule is lost? The share of the hidden expressions that are right at the end, by what was hidden and size.", "name": "fig-share"}}
 def frontier():
     said = table["hides"].map(lambda h: f"{h} of 55 pairs" if h.isdecimal() else h)
     return charts.rows(table.assign(hidden=said), "hidden"), table
 
 
 chapter.figure("share", here.runs, frontier)
+
+# %% tags=["remove-input"]
+chapter.tell(here.runs, lambda: answers.remember("share", here))

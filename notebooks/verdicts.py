@@ -1,7 +1,8 @@
 # %% [markdown]
 # # Verdicts
 #
-# Every claim of the paper, its evidence, ours, and what follows by rules that were committed before the runs that they judge.
+# The record: every claim of the paper, judged by rules that were committed before the runs. The opening page has the numbers claim by claim; here
+# are the intervals that the verdicts rest on, what so many runs can say, and how far the registration can be trusted.
 
 # %% tags=["parameters", "remove-input"]
 profile = "full"
@@ -20,63 +21,19 @@ here = chapter.begin("replication", globals())
 # %% tags=["remove-input"]
 import pandas as pd
 
-from lib import charts, claims, measures, report, verdicts, words
-from lib.experiments import replication
+from lib import charts, claims, report, verdicts, words
 from lib.paper import results
 
 runs, paper = here.runs, results()
 single = runs[runs["task"] != "joint"]
-sums, facts = (single[single["task"] == task] for task in ("arithmetic", "facts"))
+sums = single[single["task"] == "arithmetic"]
 judged, gaps = claims.judge(runs, paper), claims.trade_offs(runs)
-held_out = here.last(sums, ["held out"])
-effects = measures.effects(single, held_out)
 chapter.say(f"The rules are those of {{doc}}`../book/protocol`, committed as `{claims.PROTOCOL}`. " + report.provisional(runs))
-
-# %% [markdown]
-# ## Effects first
-#
-# What the sizes do, before any rule judges it: the held-out sums at the last iteration, their mean and each by itself, and the capitals.
-
-# %% tags=["remove-input"]
-chapter.table(single, lambda: replication.effects(effects))
-
-# %% tags=["remove-input"]
-def harsh_and_mild():
-    base = effects[(effects["task"] == "arithmetic") & (effects["variant"] == "base")].set_index("width")
-    n14 = base.loc[14]
-    failed, close = int(n14["runs"] - n14["all_four"]), int(n14["but_one"] - n14["all_four"])
-    three = sums[(sums["variant"] == "base") & (sums["width"] == 14) & (sums["held_out_correct"] == 3)]
-    missed = held_out[held_out["run"].isin(three["run"]) & ~held_out["greedy"]]["prompt"].astype(str).value_counts()
-    larger = words.listing(f"{r.correct:.2f} ({words.size_name(r.Index)})" for r in base.drop(14).itertuples())
-    return (
-        f"The registered outcome asks for all four. That is harsh on n14: {close} of its {failed} failures miss one sum only "
-        f"({words.listing(f'{name} in {count}' for name, count in missed.items())}). It is mild on the larger sizes, whose answers are mostly wrong and "
-        f"sometimes right: means of {larger} of four right look the same to it as none."
-    )
-
-
-chapter.tell(sums[(sums["variant"] == "base") & (sums["width"] == 14)], harsh_and_mild)
 
 # %% [markdown]
 # ## Claim by claim
 
-# %% tags=["remove-input"]
-chapter.table(runs, lambda: report.findings(judged, gaps))
-
-# %% [markdown]
-# "Uninformative" is a joint cell in which the size failed on the sums alone or did not learn the seen sums; the verdict that would stand
-# otherwise is in brackets. By the registered order a claim about several sizes has the worst of their verdicts: not replicated, missing,
-# unresolved, uninformative, replicated. So a claim that includes a size that was not run is "missing" as a whole, whatever was found for the
-# others:
-
-# %% tags=["remove-input"]
-chapter.table(runs, lambda: report.record(judged, gaps))
-chapter.say(report.not_run(judged, gaps))
-
-# %% [markdown]
-# ## The intervals and the lines they must pass
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Each claim and size: the share of runs that extrapolate, or the mean share of capitals recalled, with the 95 % interval that the verdict rests on. The upright mark is the threshold: the whole interval must lie beyond it.", "name": "fig-forest"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "A verdict needs the whole interval beyond the threshold, the upright mark. Share of runs that extrapolate, or mean share of capitals recalled, with 95 % intervals.", "name": "fig-forest"}}
 GROUPS = {"base": "base", "wd": words.VARIANTS["wd"]}
 SHOWN = ["label", "group", "estimate", "low", "high", "threshold", "verdict", "runs"]
 counted = runs[runs["variant"].isin(list(GROUPS))]
@@ -93,79 +50,57 @@ def forest():
 chapter.figure("forest", counted, forest)
 
 # %% [markdown]
+# "Uninformative" is a joint cell in which the size failed on the sums alone or did not learn the seen sums. By the registered order a claim about
+# several sizes has the worst of their verdicts, so one that includes a size that was not run is "missing" as a whole:
+
+# %% tags=["remove-input"]
+chapter.table(runs, lambda: report.record(judged, gaps))
+chapter.say(report.not_run(judged, gaps))
+
+# %% [markdown]
 # ## The trade-off
 #
-# The central claim is a comparison: n14 must beat the other sizes on the sums and lose to them on the capitals. These comparisons are the primary
-# family; their p values are corrected together by Holm's method, and a comparison that has not been made counts in the family's size. A trade-off
-# of the size claimed needs a difference of at least 50 points.
+# The central claim is a comparison: n14 must beat the other sizes on the sums and lose to them on the capitals, each time by 50 points. The p values are
+# corrected together by Holm's method; a comparison that was not made counts in the family's size.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "n14 against each other size: how much more often it extrapolates, and how much less it recalls. The upright mark is the difference that the protocol asks for.", "name": "fig-trade-off"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "n14 fills the hole more often than either larger size, and recalls far fewer capitals. The upright mark is the difference that the protocol asks for; p after Holm's correction.", "name": "fig-trade-off"}}
 def trade_off():
-    phrases = {"arithmetic": "extrapolates more than", "facts": "recalls less than"}
+    phrases = {"arithmetic": "fills the hole more than", "facts": "recalls less than"}
     table = gaps[gaps["runs"] > 0].dropna(subset=["low"])
-    label = [f"n14 {phrases[r.task]} {r.size}" for r in table.itertuples()]
-    table = table.assign(label=label, group=table["variant"].map(GROUPS), threshold=verdicts.GAP)[SHOWN]
-    return charts.forest(table, "difference"), table
+    label = [f"n14 {phrases[r.task]} {r.size} (p {words.p_value(r.adjusted)})" for r in table.itertuples()]
+    table = table.assign(label=label, group=table["variant"].map(GROUPS), threshold=verdicts.GAP)
+    return charts.forest(table, "difference"), table[[*SHOWN, "p", "adjusted"]]
 
 
 chapter.figure("trade-off", counted[counted["task"] != "joint"], trade_off)
 
 # %% tags=["remove-input"]
-chapter.table(single, lambda: report.shown_gaps(gaps))
-
-# %% [markdown]
-# A small p says that the sizes differ; it does not say by how much. A comparison can pass Holm's correction and stay unresolved, because its interval
-# begins under 50 points. As a trend over the logarithm of the number of parameters (Cochran-Armitage, on the sums):
-
-# %% tags=["remove-input"]
 def trends():
-    found = claims.trends(runs)
-    return found.assign(z=found["z"].map("{:.2f}".format), p=found["p"].map(words.p_value))
+    parts = [f"{r.variant} z = {r.z:.2f}, p {words.p_value(r.p)}" for r in claims.trends(runs).itertuples()]
+    return (
+        "A small p says that the sizes differ, not by how much. As a trend of success over the logarithm of the number of parameters (Cochran-Armitage, on the sums): "
+        + "; ".join(parts)
+        + ". A trend is not a mechanism: {doc}`why` looks for one."
+    )
 
 
-chapter.table(sums, trends)
-
-# %% [markdown]
-# A trend is not a mechanism. Between n14 and n56 only the width changes; from n56 to MLT depth, heads, dropout and a learning rate a
-# thousand times lower change with it, so that no verdict about MLT can be laid to size alone.
-#
-# ## Counted in other ways
-#
-# The registered way, and beside it ways that were not registered and judge nothing: one missed sum allowed, the two countries whose prompts leave
-# out an article left out, and two other rules for the evaluation that is reported.
-
-# %% tags=["remove-input"]
-chapter.table(single, lambda: replication.sensitivity(measures.sensitivity(single, here.curves(single), here.last(facts))))
+chapter.tell(sums, trends)
 
 # %% [markdown]
-# "Paper's checkpoint" is the rule of the paper's code: the first evaluation at which more of its own prompts are right than at any before.
-#
 # ## What so many runs can say
-#
-# The fewest runs with which a claim about a share can count as replicated, by the number of exceptions:
 
 # %% tags=["remove-input"]
 SHARES = ("extrapolates", "does not extrapolate")
-chapter.say(chapter.markdown(pd.DataFrame(
-    [{"exceptions": str(n), **{claim: str(verdicts.runs_needed(claim, n)) for claim in SHARES}} for n in range(4)]
-)))
-
-# %% tags=["remove-input"]
-chapter.say(
-    f"{report.undecided(judged)} Some claims could not come out as replicated as planned, whatever the runs said. \"Does not extrapolate\" takes "
-    f"{verdicts.runs_needed('does not extrapolate')} runs, and MLT was to have 10 on the sums and 5 elsewhere. A joint cell had 8 or 20 runs, so that joint "
-    "training could at most be shown to extrapolate; and where a size fails on the sums alone, joint training has nothing to take away from it, and its "
-    "cell can only be uninformative."
-)
-
-# %% tags=["remove-input"]
 at = {task: words.listing(map(str, claims.looks(task))) for task in claims.TASKS}
 worst = {claim: 100 * verdicts.repeated_looks(claim, claims.looks("arithmetic")) for claim in SHARES}
+needed = {claim: verdicts.runs_needed(claim) for claim in SHARES}
 chapter.say(
-    f"The sums are judged at {at['arithmetic']} seeds, and to look again is to err again: a rule at 95 % that is asked at each of these, its first "
-    "verdict kept, errs to either side in up to " + words.listing(f'{p:.1f} % ("{claim}")' for claim, p in worst.items())
-    + f" of the cases, where one look errs in at most 2.5 %. The joint runs are judged at {at['joint']} seeds, the facts at {at['facts']}. What is made "
-    "between two looks is kept in the store and enters no chapter until the next is complete."
+    f"{report.undecided(judged)} Without any exception, \"extrapolates\" takes {needed[SHARES[0]]} runs and \"does not extrapolate\" {needed[SHARES[1]]}. MLT was to have 10 on the sums "
+    "and 5 elsewhere, and a joint cell had 8 or 20 runs: these could not come out as replicated, whatever the runs said.\n\n"
+    f"The sums are judged at {at['arithmetic']} seeds, the joint runs at {at['joint']}, the facts at {at['facts']}; what is made in between enters no chapter. "
+    "To look again is to err again: a rule at 95 % that is asked at each of these, its first verdict kept, errs to either side in up to "
+    + words.listing(f'{p:.1f} % ("{claim}")' for claim, p in worst.items())
+    + " of the cases, where one look errs in at most 2.5 %."
 )
 
 # %% [markdown]
@@ -187,7 +122,7 @@ def early():
     cells = words.listing(f"{words.size_name(w)} seed {claims.ranges(c['seed'])}" for w, c in found.groupby("width"))
     return text + (
         f"{len(found)} runs of the set with one order of the lines were begun before ({cells}). They are left out of everything that is judged or "
-        "compared here; {doc}`capacity`, which shows three runs a size and judges nothing, has them."
+        "compared here."
     )
 
 

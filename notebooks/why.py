@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Is it capacity?
+# # Conclusion: is it capacity?
 #
 # The replication says that n14 fills the hole in the table and n28 and n56 do not. Size, though, never comes alone. Each row below is a suspected cause, the experiment that moves it and nothing else, the effect, and
 # the word that a rule registered beforehand has for it ({doc}`../book/causes`). Rows whose runs are not complete say *missing*.
@@ -61,6 +61,21 @@ def sentence():
 chapter.tell(chapters["rate"].runs, sentence)
 
 # %% [markdown]
+# ## Beside what others found
+#
+# That memorizing and generalizing race each other, and that rates decide and not capacity, is what Nguyen and Reddy {cite:p}`nguyen2024` find for learning in context: two nearly independent parts of a small
+# transformer, of which the faster wins; {doc}`rate` puts their account to the test. Skills that come first and go while the loss falls are
+# known from learning in context {cite:p}`singh2023,singh2025`, and weight decay is one way to keep them. Varma and others {cite:p}`varma2023` expect the reverse of what larger sizes do here: a rule that costs less weight than
+# a table should win in the end if decay presses on weights; these recipes have next to none. In Omnigrok {cite:p}`liu2022omnigrok` the norm of the weights stands where Varma and others have efficiency. Liu and Lu {cite:p}`liu2026` find
+# noisy answers stored sooner than true ones, and a rule that is still there under the stored noise: a lookup that overrides. Of the joint task, Huang and others {cite:p}`huang2024` report that memory work mixed in delays the rule to larger
+# models, and Gu and others {cite:p}`gu2025` that small changes of a mixture flip what is stored. Lee and others {cite:p}`lee2023` relate tables of sums to completing a matrix of low rank, where how many cells are seen decides. Estimates of what a
+# parameter can hold {cite:p}`morris2025,allenzhu2024` put all sizes here far from full.
+#
+# ## What would overturn this
+#
+# A size between n14 and n28 that stores the table and loses the rule at once, in the same runs; a larger size that keeps the rule under the published rate; hidden pairs that behave unlike
+# the 45 taken together; or MLT, which nobody has run here, filling the hole.
+#
 # ## Which runs, in which order
 
 

@@ -1,6 +1,7 @@
 """Charts: each builds, is the same each time, has tooltips, stays small, and can be drawn in both themes."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 
 import altair as alt
@@ -11,7 +12,7 @@ import vl_convert
 
 from lib import charts, words
 from lib.charts.curves import curve_rows
-from lib.charts.style import PUBLISHED, STEPS, Groups, size_colour
+from lib.charts.style import PUBLISHED, STEPS, Groups, crossed, size_colour
 from lib.errors import UserError
 
 WIDTHS, ITERATIONS = (14, 28, 56, 384), range(0, 30001, 250)
@@ -53,17 +54,6 @@ def published() -> pd.DataFrame:
     return pd.DataFrame({"width": WIDTHS, "held_out_correct": [4, 0, 0, 0], "loss": [0.746, 0.605, 0.535, 0.532]})
 
 
-def runs() -> pd.DataFrame:
-    last = curves(iterations=range(30000, 30001))
-    return last.assign(low=last.groupby("width")["loss"].transform("min"), high=last["loss"].max())
-
-
-def by_loss() -> pd.DataFrame:
-    names = {"variant": ["base", "wd"], "width": WIDTHS, "loss": np.linspace(0.53, 0.99, 24)}
-    table = pd.MultiIndex.from_product(names.values(), names=names)
-    return table.to_frame(index=False).assign(mean=2.0, low=1.5, high=2.5, runs=20)
-
-
 def strips() -> pd.DataFrame:
     names = {"task": ["facts", "arithmetic"], "width": WIDTHS, "variant": ["base", "wd"], "seed": range(100)}
     names["rule"] = ["final", "best checkpoint", "lowest loss"]
@@ -81,9 +71,11 @@ def verdicts() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-def kinds() -> pd.DataFrame:
-    names = {"task": ["arithmetic", "joint"], "width": [14, 56], "kind": list(charts.PAIRS)}
-    return pd.MultiIndex.from_product(names.values(), names=names.keys()).to_frame(index=False).assign(seeds=range(16))
+def numbers() -> pd.DataFrame:
+    names = {"measure": ["addition (%)", "final loss"], "cell": ["sums, n14, base", "both, n14, wd"]}
+    table = pd.MultiIndex.from_product(names.values(), names=names.keys()).to_frame(index=False)
+    places = ["inside", "outside", "no interval", "inside"]
+    return table.assign(low=[1.0, 2, None, 0], mean=2.0, high=[3.0, 4, None, 5], runs=5, published=2.0, place=places)
 
 
 def bands() -> pd.DataFrame:
@@ -112,12 +104,9 @@ BUILD: dict[str, Callable[[], alt.TopLevelMixin]] = {
     "items": lambda: charts.item_grid(items()),
     "items at the end": lambda: charts.item_grid(items((10, 20), 1, range(500, 501))),
     "facts": lambda: charts.fact_grid(items()),
-    "dots": lambda: charts.dots(runs(), "loss", published()),
-    "dots of counts": lambda: charts.dots(runs().drop(columns=["low", "high"]), "held_out_correct"),
     "raster": lambda: charts.raster(items(seeds=8)),
     "strips": lambda: charts.seed_strips(strips()),
-    "by_loss": lambda: charts.by_loss(by_loss(), {"the lines known": 0.77, "their order too": 0.53}),
-    "pairs": lambda: charts.pairs(kinds()),
+    "published": lambda: charts.predicted(numbers(), "cell"),
     "forest": lambda: charts.forest(verdicts(), "share"),
     "bands": lambda: charts.paper_bands(bands()),
     "speed": lambda: charts.speed_bars(speeds()),
@@ -136,11 +125,8 @@ LAYERS: dict[str, Callable[[], alt.TopLevelMixin]] = {
     ),
     "items": lambda: charts.item_grid(by_layers(items()), "layers"),
     "facts": lambda: charts.fact_grid(by_layers(items()), "layers"),
-    "dots": lambda: charts.dots(by_layers(runs()), "loss", by_layers(published()), "layers"),
     "raster": lambda: charts.raster(by_layers(items()), "layers"),
     "strips": lambda: charts.seed_strips(by_layers(strips()), "layers"),
-    "by_loss": lambda: charts.by_loss(by_layers(by_loss()), {"the lines known": 0.77}, "layers"),
-    "pairs": lambda: charts.pairs(by_layers(kinds()), "layers"),
     "bands": lambda: charts.paper_bands(by_layers(bands()), "layers"),
 }
 
@@ -167,14 +153,24 @@ def test_chart(name: str) -> None:
     assert float(svg.split('width="')[1].split('"')[0]) <= 720  # the page's column
 
 
-def test_curve_rows_hold_all_runs_and_draw_some() -> None:
+def test_curve_rows_are_the_mean_and_the_quartiles_of_all_runs() -> None:
     table = curves((14,), 25, range(0, 30001, 100))
-    rows = curve_rows(table, "loss", Groups.of(table, "width"))
+    rows = curve_rows(table, "loss", "width")
     last, there = rows.iloc[-1], table[table["iteration"] == 30000]["loss"]
     assert len(rows) <= STEPS + 1
     assert (last["iteration"], last["runs"]) == (30000, 25)
-    assert last["seed"] == [0, 3, 6, 9, 12, 15, 18, 21, 24]
-    assert (last["low"], last["median"], last["high"]) == (there.min(), there.median(), there.max())
+    assert last["mean"] == pytest.approx(there.mean(), rel=1e-12)
+    assert (last["low"], last["high"]) == (sorted(there)[6], sorted(there)[18])  # of 25, the 7th and the 19th
+
+
+def test_a_facet_has_a_panel_for_every_combination() -> None:
+    table = pd.DataFrame({"row": ["a", "b", "b"], "column": ["x", "x", "y"], "at": [[1, 2], [3], [4]], "n": [1, 2, 3]})
+    full = crossed(table, "row", "column").set_index(["row", "column"])
+    assert full["at"].tolist() == [[1, 2], [None], [3], [4]]
+    assert full["n"].isna().tolist() == [False, True, False, False]
+    missing = strips().query("not (task == 'facts' and variant == 'wd' and width == 14)")
+    svg = vl_convert.vegalite_to_svg(charts.seed_strips(missing).to_dict(), vl_version=VEGA_LITE, config=charts.LIGHT)
+    assert len(re.findall(">34 of 100: ", svg)) == 2 * len(WIDTHS) * 2 - 1
 
 
 def test_item_grid_gives_the_share_of_runs_at_the_slider() -> None:
@@ -222,12 +218,6 @@ def test_colours_of_sizes_are_fixed_and_readable() -> None:
     assert len(set(colours)) == 3
 
 
-def test_strips_that_stand_together_keep_their_colours() -> None:
-    both = alt.vconcat(*(charts.dots(runs().query("width in @w"), "loss") for w in ([14, 56], [14, 28, 56])))
-    rows = [row for data in both.to_dict()["datasets"].values() for row in data if "shape" in row]
-    assert {(r["size"], r["colour"]) for r in rows} == {(f"n{w}", PUBLISHED[w]) for w in (14, 28, 56)}
-
-
 @pytest.mark.parametrize("name", LAYERS)
 def test_models_are_told_apart_by_any_column(name: str) -> None:
     spec = LAYERS[name]().to_dict()
@@ -236,22 +226,10 @@ def test_models_are_told_apart_by_any_column(name: str) -> None:
     scales = [channel for key in ("y", "x", "row", "column", "color") for channel in inside(spec, key)]
     named = [c for c in scales if isinstance(c, dict) and c.get("field") == "layers"]
     orders = [channel.get("sort") or channel["scale"]["domain"] for channel in named]
-    expected = ["2", "12"] if name == "pairs" else ["1", "2", "6", "12"]
-    assert orders and all(order == expected for order in orders)
+    assert orders and all(order == ["1", "2", "6", "12"] for order in orders)
     titles = {tip["title"] for tooltip in inside(spec, "tooltip") if isinstance(tooltip, list) for tip in tooltip}
     assert "layers" in titles
     assert vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, config=charts.LIGHT)[:4] == b"\x89PNG"
-
-
-def test_labels_stand_as_in_the_table_and_differ() -> None:
-    table = runs().assign(
-        order=runs()["width"].map(dict(zip(WIDTHS, ("no order", "one", "drawn", "both"), strict=True)))
-    )
-    spec = charts.dots(table.drop(columns="width"), "loss", by="order").to_dict()
-    (rows,) = (rows for rows in spec["datasets"].values() if "shape" in rows[0])
-    assert len({row["colour"] for row in rows}) == len({row["shape"] for row in rows}) == 4
-    assert spec["layer"][-1]["encoding"]["y"]["sort"] == ["no order", "one", "drawn", "both"]
-    assert spec["layer"][-1]["encoding"]["y"]["title"] == "order"
 
 
 @pytest.mark.parametrize(

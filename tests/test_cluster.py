@@ -163,7 +163,7 @@ def test_a_machine_that_cannot_train_stops_the_command_in_one_sentence(cluster, 
     (tmp_path / "sitecustomize.py").write_text(FAULTS[fault])
     machine = cluster.add_node(num_cpus=4, env_vars={"PYTHONPATH": str(tmp_path)})
     others = [cluster.remove_node(node) for node in list(cluster.worker_nodes) if node is not machine]
-    driver = DRIVER.replace("cluster.SLICE_SECONDS", "cluster.LOSSES, cluster.SLICE_SECONDS").replace("= 0.3", "= 2, 0.3")
+    driver = DRIVER.replace("cluster.SLICE_SECONDS = 0.3", "cluster.LOSSES, cluster.SLICE_SECONDS = 2, 0.3")
     try:
         status, out, err = finish(start(tmp_path / "store", cluster.address, driver=driver, seeds=1))
     finally:

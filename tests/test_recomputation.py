@@ -365,18 +365,6 @@ def findings(page: Page) -> None:
         assert row["verdict"][2:] == found
 
 
-def summary(page: Page) -> None:
-    """The statements of the bullets, in any order."""
-    for _, task, rule, width in CLAIMS:
-        here, basis, n, found, _ = judge(task, rule, width, "base")
-        verb = {"recalls": "recalls the capitals", "cannot recall": "cannot recall the capitals"}.get(rule, rule)
-        end = " after joint training" * (task == "joint")
-        unit = rf" on average, {n} runs" if task == "facts" else " runs"
-        (text,) = page.take(rf"n{width} {verb}{end} \(C\d: {re.escape(here)}{unit}, (.*?)\)(?=[,.])")
-        interval(text, basis)
-        assert found in ("replicated", "not replicated", "unresolved", "uninformative")
-
-
 def undecided(page: Page) -> None:
     for _, task, rule, width in CLAIMS:
         _, basis, _, found, _ = judge(task, rule, width, "base")
@@ -390,21 +378,6 @@ def undecided(page: Page) -> None:
             assert ("every run has them is ruled out" in text[2]) == (high < 1)
             tried = (m for m in range(1, 10_001) if verdict(*exact(round(k / n * m), m), rule) != "unresolved")
             assert int(text[3].replace(",", "")) == next(tried)
-
-
-def differences(page: Page) -> None:
-    for task, width, gap, bounds, _, _, adjusted, found in family()["base"]:
-        if adjusted < 0.05:
-            words = (
-                f"n14 extrapolates more often than n{width}"
-                if task == "arithmetic"
-                else f"n{width} recalls more than n14"
-            )
-            points, low, high, asked, said = page.take(
-                rf"{words} \((\d+) points, (\d+) to (\d+) %; the registered verdict on a gap of (\d+) points: ([a-z ]+)\)"
-            )
-            close(f"{points} {low} {high}", [100 * gap, 100 * bounds[0], 100 * bounds[1]], 1)
-            assert (asked, said) == ("50", found)
 
 
 def alone_hidden(run: dict) -> bool:
@@ -447,32 +420,13 @@ def opening(page: Page) -> None:
 def test_index():
     page = Page("index")
     opening(page)
-    summary(page)
-    undecided(page)
-    differences(page)
-    page.take(r"\(6 layers, 10\.6 million parameters\)")
     findings(page)
+    page.take(r"\(6 layers, 10\.6 million parameters\)")
     page.take(r'of 182 prompts .*?"4 of 4" and "0 of 4"')
     page.close()
 
 
 # Verdicts
-
-
-def trade_offs(page: Page) -> None:
-    rows = page.table("comparison", "p after Holm")
-    for variant, expected in family().items():
-        ours = [r for r in rows if r["variant"] == variant and "MLT" not in r["comparison"]]
-        for row, (task, width, gap, bounds, p, n, adjusted, found) in zip(ours, expected, strict=True):
-            assert row["comparison"] == (
-                f"sums: n14 − n{width}" if task == "arithmetic" else f"capitals: n{width} − n14"
-            )
-            assert row["runs"] == str(n) and row["verdict"][2:] == found
-            close(row["points"].replace("+", ""), [100 * gap], 0.5)
-            close(row["95 % interval"], 100 * np.array(bounds), 1)
-            p_value(row["p"], p)
-            p_value(row["p after Holm"], adjusted)
-    assert len(rows) == 12 and all(r["runs"] == "none" for r in rows if "MLT" in r["comparison"])
 
 
 def sensitivity(page: Page) -> None:
@@ -481,7 +435,7 @@ def sensitivity(page: Page) -> None:
         r: (r, 0) for r in ("paper's checkpoint", "lowest loss")
     }
     for row in rows:
-        (variant,) = (v for v, words in WORDS.items() if words == row["runs are"])
+        variant = "base"
         for width in SIZES:
             if row["outcome"].startswith("all four"):
                 runs, (rule, missed) = cell("arithmetic", variant, width), ways[row["counted"]]
@@ -493,7 +447,7 @@ def sensitivity(page: Page) -> None:
             else:
                 rule = "final" if row["counted"] == "registered" else row["counted"]
                 recall(row[f"n{width}"], [r["recall"][place(r, rule)] for r in cell("facts", variant, width)])
-    assert len(rows) == 3 * 4 + 2 * 4
+    assert len(rows) == 2 * 4
 
 
 def counting(page: Page) -> None:
@@ -503,21 +457,17 @@ def counting(page: Page) -> None:
             if verdict(*exact(k, n), rule) == "replicated":
                 return n
 
-    for row in page.table("exceptions"):
-        assert all(
-            int(row[rule]) == needed(rule, int(row["exceptions"])) for rule in ("extrapolates", "does not extrapolate")
-        )
     undecided(page)
-    assert page.take(
-        r'"Does not extrapolate" takes (\d+) runs, and MLT was to have 10 on the sums and 5 elsewhere'
-    ) == (str(needed("does not extrapolate", 0)),)
-    page.take("A joint cell had 8 or 20 runs")
+    found = page.take(
+        r'"extrapolates" takes (\d+) runs and "does not extrapolate" (\d+)\. MLT was to have 10 on the sums and 5 elsewhere, and a joint cell had 8 or 20'
+    )
+    assert found == (str(needed("extrapolates", 0)), str(needed("does not extrapolate", 0)))
 
 
 def looking(page: Page) -> None:
     """The errors of three looks, by following every number of successes."""
     first, second = page.take(
-        r'judged at 20, 40 and 100 seeds, .*? at 95 % .*? up to ([\d.]+) % \("extrapolates"\) and ([\d.]+) % \("does not extrapolate"\) of the cases, where one look errs in at most 2\.5 %'
+        r'judged at 20, 40 and 100 seeds, the joint runs at 8 and 20, the facts at 6 and 20; .*? at 95 % .*? up to ([\d.]+) % \("extrapolates"\) and ([\d.]+) % \("does not extrapolate"\) of the cases, where one look errs in at most 2\.5 %'
     )
     for printed, rule, p in ((first, "extrapolates", 0.5), (second, "does not extrapolate", 0.1)):
         paths, ended, before = {0: 1.0}, Counter(), 0
@@ -531,7 +481,6 @@ def looking(page: Page) -> None:
                 ended[words[k]] += weight
             paths, before = {k: w for k, w in spread.items() if words[k] == "unresolved"}, n
         assert printed == f"{100 * max(ended['replicated'], ended['not replicated']):.1f}"
-    page.take(r"joint runs are judged at 8 and 20 seeds, the facts at 6 and 20\.")
 
 
 def registration(page: Page) -> None:
@@ -579,21 +528,6 @@ def fewer(page: Page) -> None:
 def test_verdicts():
     page = Page("verdicts")
     provisional(page)
-    effects(page, ["base", "wd", "one order"])
-    n14 = [r for r in cell("arithmetic", "base", 14) if not success(r)]
-    close_, failed, which, means = page.take(
-        r"harsh on n14: (\d+) of its (\d+) failures miss one sum only \((.*?)\)\. .*? means of (.*?) of four right"
-    )
-    three = [r for r in n14 if r["held"][-1] == 3]
-    assert (int(close_), int(failed)) == (len(three), len(n14))
-    missed = Counter(name for r in three for name in HELD_OUT if not r["greedy"][-1][SUMS.index(name)])
-    assert dict(re.findall(r"(\d.\d) in (\d+)", which)) == {name: str(n) for name, n in missed.items()}
-    close(
-        re.sub(r"n\d+", "", means),
-        [np.mean([r["held"][-1] for r in cell("arithmetic", "base", w)]) for w in (28, 56)],
-        0.00501,
-    )
-    findings(page)
     for row in page.table("registered verdict on the whole"):
         words = [judge(t, rule, w, "base")[3] for c, t, rule, w in CLAIMS if c == row["claim"]]
         if row["claim"] not in ("C7", "C8", "C9"):
@@ -602,18 +536,9 @@ def test_verdicts():
             assert row["of what was run"][2:] == min(words, key=order.index)
             assert row["registered verdict on the whole"][2:] == min(whole, key=order.index)
     page.take(r"\(6 layers, 10\.6 million parameters\)")
-    trade_offs(page)
-    for row, variant in zip(page.table("z", "p"), ("base", "wd", "one order"), strict=True):
-        counts = [
-            (sum(map(success, cell("arithmetic", variant, w))), len(cell("arithmetic", variant, w))) for w in SIZES
-        ]
-        assert row["runs that extrapolate"] == ", ".join(
-            f"n{w} {k} of {n}" for w, (k, n) in zip(SIZES, counts, strict=True)
-        )
-        z, p = trend(counts)
-        assert row["variant"] == variant and row["z"] == f"{z:.2f}"
-        assert row["p"] == (f"{p:.2g}" if p >= 1e-4 else "<0.0001")
-    sensitivity(page)
+    for variant in ("base", "wd", "one order"):
+        z, p = trend([(sum(map(success, runs)), len(runs)) for runs in (cell("arithmetic", variant, w) for w in SIZES)])
+        page.take(rf"{variant} z = {z:.2f}, p {re.escape(f'{p:.2g}' if p >= 1e-4 else '<0.0001')}(?=[;.])")
     counting(page)
     looking(page)
     registration(page)
@@ -648,27 +573,28 @@ def ours(runs: list[dict], measure: str) -> np.ndarray:
 
 
 def comparison(page: Page) -> None:
-    misfits, every = page.table("one more run"), page.table("one more run")
-    total = 0
-    for row in every:
-        width, variant, measure = int(row["size"][1:]), row["variant"], row["measure"]
-        values = ours(cell(row["task"], variant, width), measure)
-        if measure == "final loss":
-            theirs = CURVES.query("task == @row['task'] and width == @width and variant == @variant")["loss"].iloc[-1]
+    named, misfits = {"sums": "arithmetic", "capitals": "facts", "both": "joint"}, []
+    table = data("published")
+    for row in table.itertuples():
+        task, size, variant = row.cell.split(", ")
+        task, width = named[task], int(size[1:])
+        values = ours(cell(task, variant, width), row.measure)
+        if row.measure == "final loss":
+            theirs = CURVES.query("task == @task and width == @width and variant == @variant")["loss"].iloc[-1]
         else:
-            theirs = PAPER.loc[(row["task"], width, variant), THEIRS[measure]]
-        digits = 3 if measure == "final loss" else 1
-        low, high = predicted(values, np.inf if measure == "final loss" else 100)
+            theirs = PAPER.loc[(task, width, variant), THEIRS[row.measure]]
+        digits = 3 if row.measure == "final loss" else 1
+        low, high = predicted(values, np.inf if row.measure == "final loss" else 100)
         slack = 0.5 * 10.0**-digits + 1e-9
-        inside = low - slack <= theirs <= high + slack
-        assert row["inside"] == ("yes" if inside else "**no**") and row["runs"] == str(len(values))
-        assert row["mean"] == f"{values.mean():.{digits}f}" and row["published"] == f"{theirs:.{digits}f}"
-        assert row["one more run"] == f"{low:.{digits}f} to {high:.{digits}f}"
-        total += not inside
-    assert misfits == [row for row in every if row["inside"] == "**no**"] and len(misfits) == total
-    assert page.take(r"(\d+) of the (\d+) published numbers lie outside") == (str(total), str(len(every)))
+        assert row.runs == len(values) and (row.mean, row.low, row.high) == pytest.approx((values.mean(), low, high), 1e-5)
+        assert row.published == pytest.approx(theirs, abs=slack)
+        assert row.place == ("inside" if low - slack <= theirs <= high + slack else "outside")
+        if row.place == "outside":
+            misfits.append(f"{row.cell}, {row.measure} {row.published:.3g} ({low:.{digits}f} to {high:.{digits}f})")
     # two operations for sums, one measure for facts, all three for both, and a loss each
-    assert len(every) == 2 * len(SIZES) * (3 + 2 + 4)
+    assert len(table) == 2 * len(SIZES) * (3 + 2 + 4)
+    count, of, cells = page.take(r"(\d+) of the (\d+) published numbers lie outside: (.*?)\.(?=\n)")
+    assert (int(count), int(of)) == (len(misfits), len(table)) and cells.split("; ") == misfits
 
 
 def outside(page: Page) -> None:
@@ -759,26 +685,27 @@ def ten_points(page: Page) -> None:
 def test_replication():
     page = Page("replication")
     provisional(page)
-    for row in page.table("judged at"):
-        assert row["judged at"] == ", ".join(map(str, LOOKS[row["task"]]))
-        for variant in WORDS:
-            width = 0 if row["size"] == "MLT" else int(row["size"][1:])
-            n, every = (len(cell(row["task"], variant, width, runs)) for runs in (RUNS, EVERY))
-            assert row[variant] == (
-                "–"
-                if variant == "one order" and row["task"] != "arithmetic"
-                else f"{n}" + f" (+{every - n})" * (every > n)
-            )
-    rows = page.table("size", "variant", "runs", "final", "paper's checkpoint", "lowest loss")
-    assert len(rows) == 9 + 6 + 6
-    for row in rows:
-        runs = cell(row["task"], row["variant"], int(row["size"][1:]))
-        assert row["runs"] == str(len(runs))
-        for rule in ("final", "paper's checkpoint", "lowest loss"):
-            if row["task"] == "facts":
-                recall(row[rule], [r["recall"][place(r, rule)] for r in runs])
-            else:
-                share(row[rule], sum(success(r, rule) for r in runs), len(runs))
+    judged_, asked, waiting = page.take(
+        r"([\d,]+) of ([\d,]+) registered runs belong to complete looks; ([\d,]+) more wait for theirs"
+    )
+    goals = {"arithmetic": 100, "joint": 20, "facts": 20}
+    assert int(asked.replace(",", "")) == 4 * (sum(2 * n for n in goals.values()) + 20)  # MLT included
+    assert (int(judged_.replace(",", "")), int(waiting)) == (len(RUNS), len(EVERY) - len(RUNS))
+    effects(page, ["base"])
+    n14 = [r for r in cell("arithmetic", "base", 14) if not success(r)]
+    close_, failed, which, means = page.take(
+        r"harsh on n14: (\d+) of its (\d+) failures miss one sum only \((.*?)\)\. .*? means of (.*?) of four right"
+    )
+    three = [r for r in n14 if r["held"][-1] == 3]
+    assert (int(close_), int(failed)) == (len(three), len(n14))
+    missed = Counter(name for r in three for name in HELD_OUT if not r["greedy"][-1][SUMS.index(name)])
+    assert dict(re.findall(r"(\d.\d) in (\d+)", which)) == {name: str(n) for name, n in missed.items()}
+    close(
+        re.sub(r"n\d+", "", means),
+        [np.mean([r["held"][-1] for r in cell("arithmetic", "base", w)]) for w in (28, 56)],
+        0.00501,
+    )
+    sensitivity(page)
     comparison(page)
     outside(page)
     for key, run in RERUN.groupby(["task", "width", "variant"]):
@@ -801,13 +728,24 @@ def test_replication():
         if variant == "base":
             both = [(sum(map(success, c)), len(c)) for c in (runs, others)]
             assert row["p of the difference"] == f"{stats.fisher_exact([[k, n - k] for k, n in both]).pvalue:.2g}"
+    page.close()
+
+
+def test_points():
+    page = Page("points")
     ten_points(page)
     page.close()
 
 
-def test_regularization():
-    page = Page("regularization")
-    provisional(page)
+def test_joint():
+    page = Page("joint")
+    page.take(r"[\d,]+ of [\d,]+ registered runs belong to complete looks; [\d,]+ more")
+    for width in SIZES:
+        alone, both = (cell(task, "base", width) for task in ("arithmetic", "joint"))
+        shares = [np.mean([r["held"][-1] / 4 for r in runs]) for runs in (alone, both)]
+        expected = [*shares, np.mean([r["seen"][-1] for r in both])]
+        found = page.take(rf"n{width}\*\* has (\d+) % of the hidden sums right alone and (\d+) % .*? knows (\d+) %")
+        assert found == tuple(f"{100 * x:.0f}" for x in expected)
     for row in page.table("McNemar p"):
         width, kinds = int(row["size"][1:]), Counter()
         pairs = [{r["seed"]: r for r in cell(row["task"], v, width)} for v in VARIANTS]
@@ -832,9 +770,7 @@ def test_regularization():
             scale / (50 if what == "recall" else 1) / len(seeds)
         )  # resampled means of few whole numbers come in steps
         close(text, [np.mean(gaps_), *bounds], step + 0.06 * scale / (1 if scale == 1 else 10))
-    for row, claim in zip([r for r in page.table("rule") if r["size"] != "MLT"], CLAIMS, strict=True):
-        one_cell(row, claim, "wd")
-    small, large = page.take(r"a decay of 0\.1 .*? e ([\d.]+) times .*? and ([\d.]+) times in MLT")
+    small, large = page.take(r"by a factor of e ([\d.]+) times .*? and ([\d.]+) times in MLT, .*?\(6 layers, 10\.6 million parameters\)")
     i = np.arange(30_000)
 
     def folds(peak, low):
@@ -866,45 +802,20 @@ def floors() -> tuple[float, float]:
     return surprise(unordered), surprise(seen)
 
 
-def times_of_success(page: Page) -> None:
-    """The tables of each held-out sum, and of all four at once, over time."""
-    for row, (width, name) in zip(
-        page.table("sum", "ever right"), itertools.product(SIZES, sorted(HELD_OUT)), strict=True
-    ):
-        runs = cell("arithmetic", "base", width)
-        right = [r["greedy"][:, SUMS.index(name)] for r in runs]
-        ever = [r["at"][x] for r, x in zip(runs, right, strict=True) if x.any()]
-        assert (row["size"], row["sum"], row["ever right"]) == (f"n{width}", name, f"{len(ever)} of {len(runs)}")
-        for which, place_ in (("first", 0), ("last", -1)):
-            assert row[f"{which} success, median iteration"] == f"{np.median([x[place_] for x in ever]):,.0f}"
-        share_ = np.mean([x.mean() for x in right])
-        assert row["evaluations right (%)"] == ("under 1" if share_ < 0.005 else f"{100 * share_:.0f}")
-    for row in page.table("all four right at some evaluation"):
-        (variant,) = (v for v, words in WORDS.items() if words == row["runs are"])
-        right = [r["held"] == 4 for r in cell("arithmetic", variant, int(row["size"][1:]))]
-        often = np.mean([x.mean() for x in right])
-        expected = (len(right), sum(x.any() for x in right), sum(x[-1] for x in right))
-        assert tuple(int(row[c]) for c in ("runs", "all four right at some evaluation", "at the last")) == expected
-        assert row["evaluations with all four right, mean (%)"] == (
-            "under 1" if 0 < often < 0.005 else f"{100 * often:.0f}"
-        )
-
-
-def test_dynamics():
-    page = Page("dynamics")
+def test_capacity():
+    page = Page("capacity")
+    page.take(r"[\d,]+ of [\d,]+ registered runs belong to complete looks; [\d,]+ more")
     upper, lower = floors()
-    times_of_success(page)
-    for row, width in zip(page.table("final", "lowest loss"), SIZES, strict=True):
-        for rule in ("final", "paper's checkpoint", "lowest loss"):
-            runs = cell("arithmetic", "base", width)
-            assert row[rule] == f"{sum(success(r, rule) for r in runs)} of {len(runs)}"
-    for width in SIZES:
+    rows = page.table("at some evaluation", "paper's checkpoint", "lowest loss", "at the end")
+    for row, width in zip(rows, SIZES, strict=True):
         runs = cell("arithmetic", "base", width)
-        ever = sum((r["held"] == 4).any() for r in runs)
-        best = sum(success(r, "paper's checkpoint") for r in runs)
-        page.take(
-            rf"n{width}\*\*: of {ever} runs that have .*? reports {best} as successes; {sum(map(success, runs))} are at the end"
-        )
+        right = [r["held"] == 4 for r in runs]
+        expected = {"runs": len(runs), "at some evaluation": sum(x.any() for x in right)}
+        expected |= {rule: sum(success(r, rule) for r in runs) for rule in ("paper's checkpoint", "lowest loss")}
+        expected["at the end"] = sum(map(success, runs))
+        assert row["size"] == f"n{width}" and {name: int(row[name]) for name in expected} == expected
+        often = np.mean([x.mean() for x in right])
+        assert row["of all evaluations (%)"] == ("under 1" if 0 < often < 0.005 else f"{100 * often:.0f}")
     means = [f"n{w} {np.mean([r['losses'][-1] for r in cell('arithmetic', 'base', w)]):.3f}" for w in SIZES]
     page.take(
         rf"loss of {upper:.3f} nats .*?, with {lower:.3f}\. .*? on average: {means[0]}, {means[1]} and {means[2]}\."
@@ -921,6 +832,7 @@ def test_dynamics():
             == f"{held.max():.1f} at iteration {runs[0]['at'][held.argmax()]:,}"
         )
         assert row["at the end"] == f"{held[-1]:.1f}"
+        page.take(rf"n{width} has {held.max():.1f} at iteration {runs[0]['at'][held.argmax()]:,} and {held[-1]:.1f} at the end")
     page.close()
 
 
@@ -931,18 +843,15 @@ def data(name: str) -> pd.DataFrame:
     return pd.read_csv(ROOT / "book" / "data" / f"{name}.csv")
 
 
-@pytest.mark.parametrize("task", LOOKS)
-def test_strips(task):
-    runs = {r["run"]: r for r in RUNS if r["task"] == task}
-    table = data(f"strips-{task}")
+def test_strips():
+    runs, table = {r["run"]: r for r in RUNS}, data("strips")
     assert len(table) == 3 * len(runs)
     for row in table.itertuples():
         run = runs[row.run]
-        same = cell(task, run["variant"], run["width"])
+        same = cell(run["task"], run["variant"], run["width"])
         low, high = exact(sum(success(r, row.rule) for r in same), len(same))
-        assert row.success == success(run, row.rule) and (row.low, row.high) == pytest.approx(
-            (low, high), rel=1e-5, abs=1e-9
-        )
+        assert row.success == success(run, row.rule)
+        assert (row.low, row.high) == pytest.approx((low, high), rel=1e-5, abs=1e-9)
 
 
 def test_headline_and_bands():
@@ -972,17 +881,6 @@ def test_headline_and_bands():
             assert rows["published"].to_numpy() == pytest.approx(right.to_numpy(), rel=1e-5)
 
 
-def test_held_out_sums_by_loss():
-    table = data("by-loss")
-    for row in table.sample(60, random_state=0).itertuples():
-        values = []
-        for r in cell("arithmetic", row.variant, row.width):
-            inside = np.floor(r["losses"] / 0.02) == np.floor(row.loss / 0.02)
-            if inside.any():
-                values.append(r["held"][inside].mean())
-        assert row.runs == len(values) and row.mean == pytest.approx(np.mean(values), rel=1e-5)
-
-
 def test_verdict_figures():
     for row in data("forest").itertuples():
         claim, size, *rule = row.label.removesuffix(" (joint)").split()
@@ -997,6 +895,8 @@ def test_verdict_figures():
         )
         assert (row.low, row.high) == pytest.approx((low, high), abs=1e-5 if isinstance(basis, tuple) else 0.01)
     expected = [row for rows in family().values() for row in rows]
-    for row, (_, width, gap, bounds, _, n, _, found) in zip(data("trade-off").itertuples(), expected, strict=True):
-        assert row.label.endswith(f"n{width}") and (row.runs, row.verdict) == (n, found)
+    for row, (_, width, gap, bounds, p, n, adjusted, found) in zip(data("trade-off").itertuples(), expected, strict=True):
+        assert re.search(rf"than n{width} \(p [<\d.e-]+\)$", row.label) and (row.runs, row.verdict) == (n, found)
+        p_value(str(row.p), p)
+        p_value(str(row.adjusted), adjusted)
         assert row.estimate == pytest.approx(gap, rel=1e-5) and (row.low, row.high) == pytest.approx(bounds, abs=0.01)

@@ -1,4 +1,4 @@
-"""Charts of the second protocol: estimates with their intervals, along an axis or in rows, and the map of all pairs."""
+"""Estimates with their intervals, in rows or along an axis; medians; shares over iterations; the map of all pairs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,8 +7,9 @@ import altair as alt
 import pandas as pd
 
 from lib.charts.style import GAPS, HELD_OUT, PLAIN, Groups, data, tips
+from lib.words import SHORT
 
-SHARE = "held-out sums right at the end (%)"
+SHARE = f"{SHORT['held_out_correct']} right at the end (%)"
 
 
 def _marks(groups: Groups) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def _thresholds(marks: Mapping[str, float], scale: alt.Scale) -> list[alt.Chart]
     return [rule, text.encode(y=alt.value(-5), text="words:N")]
 
 
-def rows(table: pd.DataFrame, row: str, by: str = "width") -> alt.TopLevelMixin:
+def rows(table: pd.DataFrame, row: str, by: str = "width", title: str = SHARE) -> alt.TopLevelMixin:
     """A row a value of `row`, and in it a point and an interval a group.
 
     Parameters
@@ -43,13 +44,13 @@ def rows(table: pd.DataFrame, row: str, by: str = "width") -> alt.TopLevelMixin:
     scale = alt.Scale(domain=[0, 1], nice=False)
     axis = alt.Axis(format="%", tickCount=5)
     base = alt.Chart(data(groups.named(table))).encode(
-        y=alt.Y(f"{row}:N", sort=order, title=None, axis=alt.Axis(domain=False, ticks=False, labelLimit=260)),
+        y=alt.Y(f"{row}:N", sort=order, title=None, axis=alt.Axis(labelLimit=260, labelPadding=10, **PLAIN)),
         yOffset=alt.YOffset(f"{groups.field}:N", sort=groups.names),
         color=_marks(groups)["color"],
     )
     about = tips(row, groups.tip) + tips("mean", "low", "high", number=".1%") + tips("runs")
     bars = base.mark_rule(strokeWidth=2, clip=True).encode(
-        x=alt.X("low:Q", title=SHARE, scale=scale, axis=axis), x2="high:Q", tooltip=about
+        x=alt.X("low:Q", title=title, scale=scale, axis=axis), x2="high:Q", tooltip=about
     )
     points = base.mark_point(size=60, filled=True, opacity=1).encode(
         x=alt.X("mean:Q", scale=scale), shape=_marks(groups)["shape"], tooltip=about

@@ -12,17 +12,18 @@ from lib.charts.style import (
     HOVER,
     LEFT,
     PLAIN,
+    READ,
     RIGHT,
     STEPS,
     THOUSANDS,
     WRONG,
     Groups,
+    crossed,
     data,
     one_run_each,
     tips,
 )
 
-_FILLS = ["rgba(63,143,181,.55)", "rgba(201,138,0,.6)", "rgba(128,138,150,.14)"]  # behind text: marked, held out, plain
 _SHARE = "runs that answer right (%)"
 _SHARES = alt.Color("share:Q", title=_SHARE, scale=alt.Scale(domain=[0, 100]), legend=alt.Legend(values=[0, 50, 100]))
 _NOW = alt.Title(alt.expr("'after ' + format(iteration, ',') + ' iterations'"))
@@ -58,13 +59,13 @@ def grid(table: pd.DataFrame) -> alt.TopLevelMixin:
     """
     rows = table[["left", "right", "operation", "answer", "group"]].astype({"left": int, "right": int, "answer": int})
     same = alt.selection_point(name="same", fields=["operation", "answer"], empty=False, **HOVER)
-    groups = alt.Scale(domain=["seen", "held out"], range=[_FILLS[2], _FILLS[1]])
+    groups = alt.Scale(domain=["seen", "held out"], range=[READ[2], READ[1]])
     base = alt.Chart().encode(
         x=alt.X("right:O", title="right-hand digit", scale=GAPS, axis=alt.Axis(orient="top", **PLAIN)),
         y=alt.Y("left:O", title="left-hand digit", scale=GAPS, axis=alt.Axis(**PLAIN)),
         tooltip=tips("left", "operation", "right", "answer", "group"),
     )
-    colour = alt.when(same).then(alt.value(_FILLS[0])).otherwise(alt.Color("group:N", title=None, scale=groups))
+    colour = alt.when(same).then(alt.value(READ[0])).otherwise(alt.Color("group:N", title=None, scale=groups))
     numbers = base.mark_text(fontSize=12).encode(text="answer:Q")
     panel = alt.layer(base.mark_rect().encode(color=colour).add_params(same), numbers, data=data(rows))
     names = alt.Header(labelExpr="{'+': 'addition: left + right', '-': 'subtraction: left − right'}[datum.value]")
@@ -92,7 +93,7 @@ def windows(text: str, context: int) -> alt.TopLevelMixin:
     role = f"datum.place === offset + {context} ? 'only predicted' : 'read'"
     outside = f"datum.place < offset || datum.place > offset + {context} ? 'not in the window' : {role}"
     base = base.transform_calculate(role=outside, column="datum.place % 36", row="floor(datum.place / 36)")
-    roles = alt.Scale(domain=["read", "only predicted", "not in the window"], range=_FILLS)
+    roles = alt.Scale(domain=["read", "only predicted", "not in the window"], range=READ)
     cells = base.mark_rect().encode(color=alt.Color("role:N", title=None, scale=roles))
     mono = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
     letters = base.mark_text(font=mono, fontSize=13).encode(text="character:N")
@@ -178,7 +179,8 @@ def raster(items: pd.DataFrame, by: str = "width") -> alt.TopLevelMixin:
     states = alt.Scale(domain=["right", "wrong"], range=[RIGHT, WRONG])
     about = tips(groups.tip, "prompt", "seed", "from", "until", "state")
     about += tips("share=share of looks right", number=".0%")
-    cells = alt.Chart(data(groups.named(pd.DataFrame(rows)))).mark_rect()
+    table = crossed(groups.named(pd.DataFrame(rows)), "prompt", groups.field)
+    cells = alt.Chart(data(table)).mark_rect()
     cells = cells.encode(
         x=alt.X("from:Q", title="iteration", scale=alt.Scale(nice=False), axis=x_axis),
         x2="until:Q",

@@ -15,9 +15,9 @@ from lib.words import TITLES, size_name
 _LOSSES = [0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.5, 2, 3, 4]
 MEASURES: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
     # column: (title with its unit, format of its numbers, axis, scale)
-    "seen_accuracy": (TITLES["seen_accuracy"], ".1%", {"format": "%"}, {"domain": [0, 1]}),
+    "seen_accuracy": (TITLES["seen_accuracy"], ".1%", {"format": "%"}, {"domain": [0, 1.02], "nice": False}),
     "held_out_correct": (TITLES["held_out_correct"], ".2~f", {"tickMinStep": 1}, {"zero": True}),
-    "facts_accuracy": (TITLES["facts_accuracy"], ".1%", {"format": "%"}, {"domain": [0, 1]}),
+    "facts_accuracy": (TITLES["facts_accuracy"], ".1%", {"format": "%"}, {"domain": [0, 1.02], "nice": False}),
     "loss": (TITLES["loss"], ".3f", {"values": _LOSSES, "tickCount": 20}, {}),
 }
 STEPS = 60  # along the iterations, at most
@@ -28,6 +28,7 @@ PUBLISHED = {14: "#dc7c29", 28: "#c42847", 56: "#7359db", 384: "#009eaf"}
 _RAMP = {4: "#8c8a00", **PUBLISHED, 1536: "#3c9b4e"}
 DASHES = [[1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [4, 4], [10, 4], [1, 3], [6, 2, 2, 2, 2, 2]]
 SHAPES = ["circle", "square", "triangle-up", "cross", "triangle-down", "triangle-right", "triangle-left"]
+READ = ["rgba(63,143,181,.55)", "rgba(201,138,0,.6)", "rgba(128,138,150,.14)"]  # behind text: marked, held out, plain
 RIGHT, WRONG, HELD_OUT, UNDECIDED = "#1f9d55", "rgba(128,138,150,.3)", "#c98a00", "#8a94a0"
 
 HOVER: dict[str, Any] = {"on": "pointerover", "clear": "pointerout"}
@@ -103,11 +104,6 @@ class Groups:
         return None if self.by == "width" else self.by.replace("_", " ")
 
     @property
-    def each(self) -> str:
-        """What a number of runs is counted in."""
-        return "a size" if self.by == "width" else "each"
-
-    @property
     def tip(self) -> str:
         """The names as a field of `tips`."""
         return f"{self.field}={self.title or self.field}"
@@ -144,6 +140,17 @@ class Groups:
     def across(self) -> alt.Column:
         """A column of panels a group."""
         return alt.Column(f"{self.field}:N", sort=self.names, title=self.title)
+
+
+def crossed(table: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """The table with a row of nothing for every combination of columns that it lacks.
+
+    Vega-Lite puts the panels of a facet one after the other: where one lacks, the next would stand in its place.
+    """
+    lists = [name for name in table if table[name].map(type).eq(list).any()]
+    every = pd.MultiIndex.from_product([table[name].unique() for name in names], names=names).to_frame(index=False)
+    full = every.merge(table, how="left", on=list(names))
+    return full.assign(**{x: [v if isinstance(v, list) else [None] for v in full[x]] for x in lists})
 
 
 def one_run_each(table: pd.DataFrame, keys: list[str]) -> None:

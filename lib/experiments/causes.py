@@ -68,5 +68,5 @@ def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: in
     table = pd.concat(parts, ignore_index=True) if parts else sweeps.table([])
     table = table.reindex(columns=columns).fillna({"weights": ""})
     table = table.astype({"look": int, "stage": int})  # empty parts make them floats
-    kept = table.groupby("run")["weights"].transform("max")  # what either experiment asks for
+    kept = table.groupby("run")["weights"].transform("max")  # what either experiment asks for: "" < "final" < "log"
     return table.assign(weights=kept).drop_duplicates("run", ignore_index=True)

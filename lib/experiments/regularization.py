@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from lib import stats, words
+from lib import estimates, stats, words
 from lib.measures import succeeded
 from lib.words import size_name
 
@@ -31,6 +31,14 @@ def paired(runs: pd.DataFrame) -> pd.DataFrame:
         low, high = stats.bootstrap(difference)
         rows.append(row | {"difference": difference.mean(), "low": low, "high": high})
     return pd.DataFrame(rows)
+
+
+def successes(runs: pd.DataFrame) -> pd.DataFrame:
+    """The share of successes (`succeeded`) with and without: `estimates.table` by cell and what the runs are."""
+    runs = runs[runs["variant"].isin(["base", "wd"])].sort_values(["task", "width", "variant"])
+    cell = [f"{words.TASKS[r.task]}, {size_name(r.width)}" for r in runs.itertuples()]
+    labelled = runs.assign(cell=cell, runs_are=runs["variant"].map(words.VARIANTS))
+    return estimates.table(labelled, ["cell", "runs_are"], succeeded(runs).astype(float))
 
 
 def shown_pairs(table: pd.DataFrame) -> pd.DataFrame:

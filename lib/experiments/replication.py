@@ -1,4 +1,4 @@
-"""The registered replication (book/protocol.md): its runs, and the tables of the chapters replication and verdicts."""
+"""The registered replication (book/protocol.md): its runs, and the tables of the chapter."""
 
 import itertools
 from collections.abc import Iterable
@@ -55,38 +55,19 @@ def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: in
 
 
 def strips(curves: pd.DataFrame) -> pd.DataFrame:
-    """One row a run and rule of reporting: task, width, variant, seed, rule, success, and the interval of its cell."""
+    """One row a run and rule of reporting: task, width, variant, seed, rule, success, and the interval of its cell.
+
+    Tasks are in words; rows stand in the order of tasks, sizes and variants.
+    """
     table = pd.concat([reported(curves, rule) for rule in RULES]).assign(success=succeeded)
     keys = ["task", "width", "variant", "rule"]
     cells = stats.shares(sweeps.unpooled(table, keys), keys, "success")
-    table = table.assign(place=table["variant"].map(list(words.VARIANTS).index)).sort_values(
-        ["place", "seed"], kind="stable"
-    )
-    return table[["run", *keys, "seed", "success"]].merge(cells[[*keys, "low", "high"]], on=keys)
-
-
-def cells(curves: pd.DataFrame) -> pd.DataFrame:
-    """Every cell under each rule of reporting, for people: the share of runs, or the mean recall, and its interval."""
-    tables = {rule: reported(curves, rule) for rule in RULES}
-    rows = []
-    for (task, width, variant), _ in sweeps.unpooled(tables["final"], ["task", "width", "variant"]).groupby(
-        ["task", "width", "variant"]
-    ):
-        row = {"task": task, "size": size_name(width), "variant": variant}
-        for rule, table in tables.items():
-            cell = table[(table["task"] == task) & (table["width"] == width) & (table["variant"] == variant)]
-            row["runs"] = len(cell)
-            row[rule] = (
-                recall(cell["facts_accuracy"]) if task == "facts" else words.share(succeeded(cell).sum(), len(cell))
-            )
-        rows.append(row)
-    return pd.DataFrame(rows, columns=["task", "size", "variant", "runs", *RULES])
-
-
-def recall(values: pd.Series) -> str:
-    """The mean share of the facts recalled with its interval, such as "96.0 % (94 to 98 %)"."""
-    low, high = stats.bootstrap(values)
-    return f"{100 * values.mean():.1f} %" + (f" ({words.mean_span(low, high, len(values))})" if low == low else "")
+    places = {"of_task": table["task"].map(list(TASKS).index)}
+    places["of_variant"] = table["variant"].map(list(words.VARIANTS).index)
+    order = ["of_task", "width", "of_variant", "seed"]
+    table = table.assign(**places).sort_values(order, kind="stable")
+    table = table[["run", *keys, "seed", "success"]].merge(cells[[*keys, "low", "high"]], on=keys)
+    return table.assign(task=table["task"].map(words.TASKS))
 
 
 def effects(table: pd.DataFrame) -> pd.DataFrame:
@@ -110,7 +91,13 @@ def effects(table: pd.DataFrame) -> pd.DataFrame:
             )
             row["of runs"] = f"{facts.runs}"
         rows.append(row)
-    return pd.DataFrame(rows).fillna("–")
+    return _shown(rows)
+
+
+def _shown(rows: list[dict[str, str]]) -> pd.DataFrame:
+    """A table for people; what the runs are only where they differ."""
+    table = pd.DataFrame(rows).fillna("–")
+    return table if table["runs are"].nunique() > 1 else table.drop(columns="runs are")
 
 
 def sensitivity(table: pd.DataFrame) -> pd.DataFrame:
@@ -126,7 +113,7 @@ def sensitivity(table: pd.DataFrame) -> pd.DataFrame:
                 counted or f"{100 * cell.mean:.1f} % ({words.mean_span(cell.low, cell.high, cell.runs)})"
             )
         rows.append(row)
-    return pd.DataFrame(rows).fillna("–")
+    return _shown(rows)
 
 
 def compared(curves: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
@@ -137,7 +124,8 @@ def compared(curves: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    Columns: task, width, size, variant, measure, runs, mean, low, high, published, inside (NaN without an interval).
+    Columns: task, width, variant, cell (the three in words), measure, runs, mean, low, high, published, and place
+    ("inside", "outside" or "no interval").
     """
     best, final = (reported(curves, rule).assign(facts=lambda t: 100 * t["facts_accuracy"]) for rule in RULES[1::-1])
     rows = []
@@ -150,22 +138,12 @@ def compared(curves: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
                 continue
             low, high = stats.predict_score(values, (0, float("inf") if measure == "loss" else 100))
             rounding = 0.0005 if measure == "loss" else 0.05
-            inside = low - rounding <= one[measure] <= high + rounding if low == low else float("nan")
-            row = {"task": one["task"], "width": one["width"], "size": size_name(one["width"])}
-            row |= {"variant": one["variant"], "measure": measure, "runs": len(values), "mean": values.mean()}
-            rows.append(row | {"low": low, "high": high, "published": one[measure], "inside": inside})
-    return pd.DataFrame(rows)
-
-
-def shown_comparison(table: pd.DataFrame) -> pd.DataFrame:
-    """`compared` for people."""
-    rows = []
-    for r in table.itertuples():
-        digits = 3 if r.measure == "loss" else 1
-        row = {"task": r.task, "size": r.size, "variant": r.variant, "measure": COMPARED[r.measure], "runs": r.runs}
-        row |= {"mean": f"{r.mean:.{digits}f}", "one more run": words.span(r.low, r.high, 1, "", digits)}
-        row["published"] = f"{r.published:.{digits}f}"
-        rows.append(row | {"inside": {True: "yes", False: "**no**"}.get(r.inside, "–")})
+            inside = low - rounding <= one[measure] <= high + rounding
+            place = ("inside" if inside else "outside") if low == low else "no interval"
+            row = {name: one[name] for name in ("task", "width", "variant")}
+            row |= {"cell": f"{words.TASKS[one['task']]}, {size_name(one['width'])}, {one['variant']}"}
+            row |= {"measure": COMPARED[measure], "runs": len(values), "mean": values.mean()}
+            rows.append(row | {"low": low, "high": high, "published": one[measure], "place": place})
     return pd.DataFrame(rows)
 
 

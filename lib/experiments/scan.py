@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 
-from lib import estimates
+from lib import estimates, words
 from lib import sweep as sweeps
 from lib.run import Run
 
@@ -55,9 +55,8 @@ def spectrum(runs: pd.DataFrame) -> pd.DataFrame:
     Columns: task, width, layers, expansion, parameters, shape (what was moved), measure, runs, mean, low, high.
     """
     keys = ["task", "width", "layers", "expansion", "parameters"]
-    measures = {"held-out sums": estimates.share_right(runs)}
-    measures |= {"seen sums": runs["seen_accuracy"], "capitals": runs["facts_accuracy"]}
-    parts = [estimates.table(runs, keys, values).assign(measure=name) for name, values in measures.items()]
+    shares = runs.assign(held_out_correct=estimates.share_right(runs))
+    parts = [estimates.table(runs, keys, shares[name]).assign(measure=said) for name, said in words.SHORT.items()]
     found = pd.concat(parts, ignore_index=True).sort_values([*keys, "measure"], kind="stable", ignore_index=True)
     moved = np.select([found["layers"] > 1, found["expansion"] > 1], ["layers", "expansion"], "width")
     return found.assign(shape=moved)
@@ -117,6 +116,6 @@ def does_both(table: pd.DataFrame) -> list[int]:
     return [
         int(width)
         for width in sorted(table["width"].unique())
-        if plain.get(("arithmetic", "held-out sums", width), 0) > 0.5
-        and plain.get(("facts", "capitals", width), 0) > 0.95
+        if plain.get(("arithmetic", words.SHORT["held_out_correct"], width), 0) > 0.5
+        and plain.get(("facts", words.SHORT["facts_accuracy"], width), 0) > 0.95
     ]
