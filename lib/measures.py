@@ -84,31 +84,24 @@ def _ordered(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(place=place).sort_values(["place", "width"], kind="stable").drop(columns="place")
 
 
-def sensitivity(runs: pd.DataFrame, curves: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
-    """Other ways to count the same runs, beside the registered one: a row a way, variant and width.
+def recalled(runs: pd.DataFrame, curves: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
+    """The share of the facts recalled, as registered and in other ways: a row a way, variant and width.
 
-    Columns: task, variant, width, way, runs, and for the sums successes, for the facts mean, low and high (bootstrap).
+    Columns: task, variant, width, runs, mean, low, high (bootstrap), way.
 
     Parameters
     ----------
-    runs, curves : of the sums and of the facts alone (`Store.runs`, `Store.curves`), with the column `variant`.
-    facts : `Store.items` of the facts at the last iteration.
+    runs, curves : of the facts (`Store.runs`, `Store.curves`), with the column `variant`.
+    facts : `Store.items` at the last iteration.
     """
-    rows = []
-    ways = {"registered": (runs, 0), "one missed sum allowed": (runs, 1)}
-    ways |= {rule: (reported(curves, rule), 0) for rule in RULES[1:]}
-    for way, (table, missed) in ways.items():
-        for key, cell in groups(table[table["task"] == "arithmetic"], CELL):
-            row = {**dict(zip(CELL, key, strict=True)), "way": way, "runs": len(cell)}
-            rows.append(row | {"successes": int(succeeded(cell, missed).sum())})
     asked = facts[~facts["prompt"].isin(["USA", "UK"])].groupby("run")["greedy"].mean() if len(facts) else pd.Series()
     ways = {"registered": (runs, runs["facts_accuracy"])}
     ways |= {"USA and UK left out": (runs, runs["run"].map(asked))}
     for rule in RULES[1:]:
         table = reported(curves, rule)
         ways[rule] = (table, table["facts_accuracy"])
-    for way, (table, values) in ways.items():
-        recalled = table.assign(value=pd.to_numeric(values))[table["task"] == "facts"]
-        found = stats.means(unpooled(recalled, CELL), CELL, "value")
-        rows += found.assign(way=way).to_dict("records")
-    return _ordered(pd.DataFrame(rows, columns=[*CELL, "way", "runs", "successes", "mean", "low", "high"]))
+    found = [
+        stats.means(unpooled(table.assign(value=pd.to_numeric(values)), CELL), CELL, "value").assign(way=way)
+        for way, (table, values) in ways.items()
+    ]
+    return _ordered(pd.concat(found, ignore_index=True))

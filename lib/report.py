@@ -74,9 +74,9 @@ def findings(judged: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
     """
     parts = []
     for claim, table in _by_claim(judged, gaps).items():
-        if claim == "C7":
-            table = _regularized(judged)
         table = table[table["runs"] != 0]
+        if claim == "C7":
+            table = _summed(_regularized(judged))
         if len(table):
             verdict = [_marked(r.verdict, r.note) for r in table.itertuples()]
             parts.append(table.assign(verdict=verdict, claim=[_heading(claim), *[""] * (len(table) - 1)]))
@@ -84,6 +84,17 @@ def findings(judged: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame({"claim": ["no run yet"]})
     whole = pd.concat(parts, ignore_index=True).astype({"runs": str})
     return _one_line(whole[["claim", "size", *NUMBERS, "verdict"]])
+
+
+def _summed(cells: pd.DataFrame) -> pd.DataFrame:
+    """The cells of a claim that were run, in one row: how many have which verdict, and the worst of them."""
+    cells = cells[cells["runs"] > 0]
+    if cells.empty:
+        return cells
+    counted = words.listing(f"{(cells['verdict'] == v).sum()} {v}" for v in MARKS if (cells["verdict"] == v).any())
+    row = {"size": "all", THEIRS: "as without", "ours": f"{len(cells)} cells: {counted}", "95 % interval": "–"}
+    row |= {"runs": cells["runs"].sum(), "verdict": verdicts.overall(cells.itertuples()), "note": ""}
+    return pd.DataFrame([row])
 
 
 def _regularized(judged: pd.DataFrame) -> pd.DataFrame:

@@ -20,6 +20,8 @@ from lib import chapter
 here = chapter.begin("replication", globals(), tasks=["arithmetic", "facts"])
 
 # %% tags=["remove-input"]
+import pandas as pd
+
 from lib import charts, words
 from lib.experiments import dynamics
 from lib.paper import results
@@ -38,8 +40,8 @@ chapter.say(here.progress())
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "All sizes learn the seen sums; the smallest goes on finding the hidden ones, the larger ones cease to. Lines are means over runs, bands the middle half, diamonds the paper's one run. Click a size to keep it.", "name": "fig-learning-sums"}}
 def learning(task, shown):
     chosen = curves[curves["task"] == task]
-    table = chosen[["run", "width", "seed", "iteration", *shown]]
-    return charts.learning_curves(chosen, shown, paper[paper["task"] == task]), table
+    drawn = pd.concat([charts.curve_rows(chosen, measure, "width").assign(measure=measure) for measure in shown])
+    return charts.learning_curves(chosen, shown, paper[paper["task"] == task]), drawn
 
 
 chapter.figure("learning-sums", sums, lambda: learning("arithmetic", ["seen_accuracy", "held_out_correct", "loss"]))

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urljoin, urlparse
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
@@ -20,6 +21,11 @@ CHROME = next(filter(None, map(shutil.which, NAMES)), None)
 QUIET = [f"--disable-{what}" for what in ("gpu", "background-networking", "component-update", "sync")]
 LOCAL = re.compile("file:|data:|blob:")
 LARGEST = 2_500_000  # bytes of a page
+AXE = Axe()
+# Within a chart axe sees the legends, which can have buttons. What colours stand behind the text of an SVG it cannot
+# tell: tests/test_charts.py computes them. For the marks, which are thousands, stands the chart's text alternative.
+SHOWN = {"include": [":root", ".role-legend"], "exclude": ["svg.marks > g"]}
+QUICK = {"resultTypes": ["violations"], "preload": False}
 
 pytestmark = pytest.mark.skipif(not PAGES, reason="there is no built book: run `make book`")
 needs_browser = pytest.mark.skipif(CHROME is None, reason=f"no browser found: none of {', '.join(NAMES)} is installed")
@@ -63,6 +69,14 @@ def drawings(page: Page) -> list[str]:
     """The charts as they are drawn, without the ids that Vega counts up with each drawing."""
     charts = page.eval_on_selector_all(".chart svg.marks", "charts => charts.map(chart => chart.outerHTML)")
     return [re.sub(r"(gradient_|clip)\d+", "", chart) for chart in charts]
+
+
+def shut_out(page: Page, *without: str) -> list[str]:
+    """What axe-core finds serious or critical on a page, and where; region, which is slow, is never either."""
+    options = QUICK | {"rules": {rule: {"enabled": False} for rule in ("region", *without)}}
+    found = AXE.run(page, context=SHOWN, options=options).response["violations"]
+    grave = [finding for finding in found if finding["impact"] in ("serious", "critical")]
+    return [f"{finding['id']}: {node['target']}" for finding in grave for node in finding["nodes"]]
 
 
 def overflow(page: Page) -> int:
@@ -151,3 +165,36 @@ def test_a_chosen_value_survives_the_switch(page: Page, name: str) -> None:
     drawn(page, "dark")
     assert [slider.input_value() for slider in sliders.all()] == chosen
     assert all(choice.is_checked() for choice in choices.all())
+
+
+@needs_browser
+@pytest.mark.parametrize("name", PAGES)
+def test_nobody_is_shut_out(page: Page, name: str) -> None:
+    page.emulate_media(reduced_motion="reduce")  # no colour is met halfway to another
+    page.set_viewport_size({"width": 390, "height": 844})
+    charts = open_page(page, name)
+    assert page.locator(".chart [role=graphics-document][aria-label]").count() == charts
+    assert page.locator(".chart [role=graphics-symbol]:not([aria-label], [aria-hidden])").count() == 0
+    assert page.locator("article th:not([scope])").count() == 0
+    assert shut_out(page, "color-contrast") == []  # which is slow, and a wide window has the same colours
+    page.set_viewport_size({"width": 1400, "height": 900})
+    assert shut_out(page) == []
+    page.emulate_media(color_scheme="dark")
+    drawn(page, "dark")
+    assert shut_out(page) == []
+
+
+@needs_browser
+def test_a_keyboard_does_what_a_mouse_does(page: Page) -> None:
+    """A legend's name keeps its group, Escape brings back the others, and the menu of a figure saves a picture."""
+    open_page(page, next(name for name in CHAPTERS if '"bind":"legend"' in (HTML / name).read_text(encoding="utf-8")))
+    whole, entry = drawings(page), page.locator(".role-legend [role=button]").first
+    entry.press("Enter")
+    page.wait_for_function("document.querySelector('.chart [opacity=\"0.06\"]')")
+    entry.press("Escape")
+    page.wait_for_function("!document.querySelector('.chart [opacity=\"0.06\"]')")
+    assert drawings(page) == whole
+    page.locator(".chart summary").first.press("Enter")
+    picture = page.locator(".vega-actions a").first
+    picture.focus()
+    page.wait_for_function("/^(blob|data):/.test(document.activeElement.href)")

@@ -12,10 +12,11 @@ import vl_convert
 
 from lib import charts, words
 from lib.charts.curves import curve_rows
-from lib.charts.style import PUBLISHED, STEPS, Groups, crossed, size_colour
+from lib.charts.style import HELD_OUT, PUBLISHED, READ, RIGHT, STEPS, UNDECIDED, Groups, crossed, size_colour
 from lib.errors import UserError
 
 WIDTHS, ITERATIONS = (14, 28, 56, 384), range(0, 30001, 250)
+PAGES = {"#ffffff": charts.LIGHT, "#121212": charts.DARK}  # what stands behind a chart, and its theme
 VEGA_LITE = "_".join(alt.VEGALITE_VERSION.split(".")[:2])
 
 
@@ -201,17 +202,41 @@ def test_raster_spans_are_the_answers() -> None:
     assert row["share"] == pytest.approx(4 / 9, abs=1e-4)
 
 
-def test_colours_of_sizes_are_fixed_and_readable() -> None:
-    def luminance(colour: str) -> float:
-        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
-        return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+def contrast(front: str, back: str) -> float:
+    """The contrast of two colours by WCAG; a front that can be seen through is laid on its back."""
 
+    def luminance(colour: np.ndarray) -> float:
+        linear = np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    (*rgb, opacity), (*behind, _) = (
+        [float(part) for part in re.findall(r"[\d.]+", colour)]
+        if colour.startswith("rgba")
+        else [*(int(colour[i : i + 2], 16) for i in (1, 3, 5)), 1]
+        for colour in (front, back)
+    )
+    laid = opacity * np.array(rgb) + (1 - opacity) * np.array(behind)
+    dark, light = sorted(luminance(colour / 255) for colour in (laid, np.array(behind)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize(("page", "theme"), PAGES.items())
+def test_marks_and_words_stand_out_from_both_pages(page: str, theme: dict) -> None:
+    """WRONG is no mark but the ground that those of success stand on, and so is the lower end of a ramp."""
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    sizes = {size_colour(width) for width in range(4, 1537)}
+    for colour in (*sizes, RIGHT, HELD_OUT, UNDECIDED, theme["rule"]["color"], theme["range"]["ramp"][-1]):
+        assert contrast(colour, page) >= 3, colour
+    inks = [value for part in ("title", "axis", "header", "legend") for value in theme[part].items()]
+    for name, colour in (*inks, *theme["text"].items()):
+        if name in ("color", "subtitleColor", "labelColor", "titleColor"):
+            assert contrast(colour, page) >= 4.5, name
+    for fill in READ:  # they lie between the page and the text on them
+        assert contrast(fill, page) < contrast(theme["text"]["color"], page) / 4.5, fill
+
+
+def test_colours_of_sizes_are_fixed() -> None:
     assert {w: size_colour(w) for w in WIDTHS} == PUBLISHED
-    for width in range(4, 1537):
-        light = luminance(size_colour(width))
-        assert 1.05 / (light + 0.05) > 2.95  # against white
-        assert (light + 0.05) / (luminance("#14181e") + 0.05) > 2.95
     assert [words.size_name(w) for w in (14, 20, 384)] == ["n14", "n20", "MLT"]
     colours = Groups("width", [10, 14, 384]).marks("colour")
     assert colours[1:] == [PUBLISHED[14], PUBLISHED[384]]

@@ -352,11 +352,14 @@ def family() -> dict[str, list[tuple]]:
 
 def findings(page: Page) -> None:
     rows = page.table("claim", "the paper's one run", "verdict")
-    order = [(c, "base") for c in CLAIMS] + [(c, "wd") for c in CLAIMS]
-    for row, (claim, variant) in zip(rows, order, strict=False):
-        assert row["size"].split()[-1] == f"n{claim[3]}" and (variant == "base" or row["size"].split()[0] == claim[0])
-        one_cell(row, claim, variant)
-    rest = rows[len(order) :]
+    for row, claim in zip(rows, CLAIMS, strict=False):
+        assert row["size"] == f"n{claim[3]}"
+        one_cell(row, claim, "base")
+    summed, *rest = rows[len(CLAIMS) :]
+    decayed = [judge(task, rule, width, "wd") for _, task, rule, width in CLAIMS]
+    counts = dict(re.findall(r"(\d+) ([a-z ]+?)(?=,| and |$)", summed["ours"].split(": ")[1]))
+    assert {v: int(n) for n, v in counts.items()} == Counter(found[3] for found in decayed)
+    assert summed["ours"].startswith(f"{len(CLAIMS)} cells: ") and summed["runs"] == str(sum(f[2] for f in decayed))
     for row, (task, width, gap, bounds, _, n, _, found) in zip(rest, family()["base"], strict=True):
         names = (f"n14 − n{width}", "sums") if task == "arithmetic" else (f"n{width} − n14", "capitals")
         assert (row["size"], row["the paper's one run"]) == names and row["runs"] == str(n)
@@ -429,25 +432,17 @@ def test_index():
 # Verdicts
 
 
-def sensitivity(page: Page) -> None:
-    rows = page.table("outcome", "counted")
-    ways = {"registered": ("final", 0), "one missed sum allowed": ("final", 1)} | {
-        r: (r, 0) for r in ("paper's checkpoint", "lowest loss")
-    }
+def recalled(page: Page) -> None:
+    rows = page.table("capitals recalled, counted")
     for row in rows:
-        variant = "base"
         for width in SIZES:
-            if row["outcome"].startswith("all four"):
-                runs, (rule, missed) = cell("arithmetic", variant, width), ways[row["counted"]]
-                share(row[f"n{width}"], sum(success(r, rule, missed) for r in runs), len(runs))
-            elif row["counted"] == "USA and UK left out":
-                recall(
-                    row[f"n{width}"], [np.delete(r["greedy"][-1], MISPUT).mean() for r in cell("facts", variant, width)]
-                )
+            runs, way = cell("facts", "base", width), row["capitals recalled, counted"]
+            if way == "USA and UK left out":
+                recall(row[f"n{width}"], [np.delete(r["greedy"][-1], MISPUT).mean() for r in runs])
             else:
-                rule = "final" if row["counted"] == "registered" else row["counted"]
-                recall(row[f"n{width}"], [r["recall"][place(r, rule)] for r in cell("facts", variant, width)])
-    assert len(rows) == 2 * 4
+                rule = "final" if way == "registered" else way
+                recall(row[f"n{width}"], [r["recall"][place(r, rule)] for r in runs])
+    assert len(rows) == 4
 
 
 def counting(page: Page) -> None:
@@ -705,7 +700,7 @@ def test_replication():
         [np.mean([r["held"][-1] for r in cell("arithmetic", "base", w)]) for w in (28, 56)],
         0.00501,
     )
-    sensitivity(page)
+    recalled(page)
     comparison(page)
     outside(page)
     for key, run in RERUN.groupby(["task", "width", "variant"]):
@@ -747,22 +742,18 @@ def test_joint():
         found = page.take(rf"n{width}\*\* has (\d+) % of the hidden sums right alone and (\d+) % .*? knows (\d+) %")
         assert found == tuple(f"{100 * x:.0f}" for x in expected)
     for row in page.table("McNemar p"):
-        width, kinds = int(row["size"][1:]), Counter()
-        pairs = [{r["seed"]: r for r in cell(row["task"], v, width)} for v in VARIANTS]
+        (task, size), kinds = row["trained on"].split(", "), Counter()
+        task, width = {"sums": "arithmetic", "capitals": "facts", "both": "joint"}[task], int(size[1:])
+        pairs = [{r["seed"]: r for r in cell(task, v, width)} for v in VARIANTS]
         seeds = sorted(set(pairs[0]) & set(pairs[1]))
         for seed in seeds:
             kinds[(success(pairs[0][seed]), success(pairs[1][seed]))] += 1
-        names = {
-            "both": (True, True),
-            "only without": (True, False),
-            "only with": (False, True),
-            "neither": (False, False),
-        }
+        names = {"only without": (True, False), "only with": (False, True)}
         assert row["seeds"] == str(len(seeds)) and all(int(row[name]) == kinds[kind] for name, kind in names.items())
         discordant = kinds[(True, False)] + kinds[(False, True)]
         p = stats.binomtest(kinds[(True, False)], discordant).pvalue if discordant else 1
         assert row["McNemar p"] == f"{p:.2g}"
-        scale, what = (100, "recall") if row["task"] == "facts" else (1, "held")
+        scale, what = (100, "recall") if task == "facts" else (1, "held")
         gaps_ = [scale * (pairs[1][s][what][-1] - pairs[0][s][what][-1]) for s in seeds]
         text = row["score, with less without"].replace(" of 4", "").replace("+", "")
         bounds = drawn(gaps_) if np.ptp(gaps_) else (np.mean(gaps_),) * 2

@@ -1,8 +1,10 @@
 // Tables: headings say what they head, and on a narrow page each row becomes a card whose cells carry their headings.
+// References: each is an item of its list.
 document.addEventListener("DOMContentLoaded", () => {
   for (const table of document.querySelectorAll("article table")) {
     const headings = [...table.querySelectorAll("thead th")];
     headings.forEach((th) => th.setAttribute("scope", "col"));
+    table.querySelectorAll("tbody th").forEach((th) => th.setAttribute("scope", "row"));
     for (const row of table.querySelectorAll("tbody tr"))
       [...row.cells].forEach((cell, i) => {
         if (headings[i]) cell.dataset.heading = headings[i].textContent.trim();
@@ -10,4 +12,6 @@ document.addEventListener("DOMContentLoaded", () => {
       });
     if (headings.length > 3) table.classList.add("cards");
   }
+  // The role that docutils gives to references has been withdrawn, so their list would be one without items.
+  document.querySelectorAll(".citation-list > .citation").forEach((item) => item.setAttribute("role", "listitem"));
 });

@@ -188,7 +188,7 @@ def raster(items: pd.DataFrame, by: str = "width") -> alt.TopLevelMixin:
         color=alt.Color("state:N", title=None, scale=states),
         tooltip=about,
     )
-    panel = cells.properties(width=max(110, 560 // len(groups.names)), height=alt.Step(max(1.5, min(12, 130 / seeds))))
+    panel = cells.properties(width=max(110, 560 // len(groups.names)), height=alt.Step(max(1.5, min(12, 100 / seeds))))
     prompts = alt.Row("prompt:N", title=None, header=alt.Header(**LEFT))
     chart = panel.facet(row=prompts, column=groups.across(), spacing=10)
     # Unfolded before the panels are made: Vega-Lite loses what is unfolded inside them.

@@ -29,7 +29,7 @@ _RAMP = {4: "#8c8a00", **PUBLISHED, 1536: "#3c9b4e"}
 DASHES = [[1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [4, 4], [10, 4], [1, 3], [6, 2, 2, 2, 2, 2]]
 SHAPES = ["circle", "square", "triangle-up", "cross", "triangle-down", "triangle-right", "triangle-left"]
 READ = ["rgba(63,143,181,.55)", "rgba(201,138,0,.6)", "rgba(128,138,150,.14)"]  # behind text: marked, held out, plain
-RIGHT, WRONG, HELD_OUT, UNDECIDED = "#1f9d55", "rgba(128,138,150,.3)", "#c98a00", "#8a94a0"
+RIGHT, WRONG, HELD_OUT, UNDECIDED = "#1f9d55", "rgba(128,138,150,.3)", "#c68800", "#8a94a0"
 
 HOVER: dict[str, Any] = {"on": "pointerover", "clear": "pointerout"}
 GAPS = alt.Scale(paddingInner=0.08, paddingOuter=0)

@@ -45,15 +45,9 @@ def shown_pairs(table: pd.DataFrame) -> pd.DataFrame:
     """`paired` for people."""
     rows = []
     for r in table.to_dict("records"):
-        kinds = ["both", "only without", "only with", "neither"]
         unit, scale = (" points", 100) if r["task"] == "facts" else (" of 4", 1)
         span = f" ({scale * r['low']:+.2g} to {scale * r['high']:+.2g})" if r["low"] == r["low"] else ""
-        row = {"task": r["task"], "size": size_name(r["width"]), "seeds": r["pairs"], **{k: r[k] for k in kinds}}
-        rows.append(
-            row
-            | {
-                "McNemar p": words.p_value(r["p"]),
-                "score, with less without": f"{scale * r['difference']:+.2g}{unit}{span}",
-            }
-        )
+        row = {"trained on": f"{words.TASKS[r['task']]}, {size_name(r['width'])}", "seeds": r["pairs"]}
+        row |= {"only without": r["only without"], "only with": r["only with"], "McNemar p": words.p_value(r["p"])}
+        rows.append(row | {"score, with less without": f"{scale * r['difference']:+.2g}{unit}{span}"})
     return pd.DataFrame(rows)

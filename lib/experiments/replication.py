@@ -100,18 +100,14 @@ def _shown(rows: list[dict[str, str]]) -> pd.DataFrame:
     return table if table["runs are"].nunique() > 1 else table.drop(columns="runs are")
 
 
-def sensitivity(table: pd.DataFrame) -> pd.DataFrame:
-    """`measures.sensitivity` for people: a row a way of counting, a column a size."""
+def recalled(table: pd.DataFrame) -> pd.DataFrame:
+    """`measures.recalled` for people: a row a way of counting, a column a size."""
     rows = []
-    for (task, variant, way), cells in table.groupby(["task", "variant", "way"], sort=False):
-        sums, facts = (words.MEASURES[name] for name in ("held_out_correct", "facts_accuracy"))
-        row = {"outcome": {"arithmetic": f"all four {sums}", "facts": facts}[task]}
-        row |= {"runs are": words.VARIANTS[variant], "counted": way}
+    for (variant, way), cells in table.groupby(["variant", "way"], sort=False):
+        row = {f"{words.MEASURES['facts_accuracy']}, counted": way, "runs are": words.VARIANTS[variant]}
         for cell in cells.itertuples():
-            counted = words.share(int(cell.successes), cell.runs) if task == "arithmetic" else ""
-            row[size_name(cell.width)] = (
-                counted or f"{100 * cell.mean:.1f} % ({words.mean_span(cell.low, cell.high, cell.runs)})"
-            )
+            interval = words.mean_span(cell.low, cell.high, cell.runs)
+            row[size_name(cell.width)] = f"{100 * cell.mean:.1f} % ({interval})"
         rows.append(row)
     return _shown(rows)
 
