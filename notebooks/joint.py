@@ -80,11 +80,12 @@ chapter.figure("pairs", runs, with_and_without)
 
 # %% [markdown]
 # Only the seeds that change sides say anything; McNemar's exact test asks whether they change to one side more than a
-# fair coin would. The last column compares scores: held-out sums right, or capitals recalled.
+# fair coin would. The last column compares scores: held-out sums right, or capitals recalled. Cells in which no seed changes sides are left out.
 
 # %% tags=["remove-input"]
 paired = regularization.paired(runs)
-chapter.table(paired, lambda: regularization.shown_pairs(paired))
+moved = paired[paired[["only without", "only with"]].sum(axis=1) > 0] if len(paired) else paired
+chapter.table(moved, lambda: regularization.shown_pairs(moved))
 
 # %% tags=["remove-input"]
 folds = {width: 0.1 * float(published("arithmetic", width, 0).rates().sum()) for width in (14, LARGE)}

@@ -54,8 +54,13 @@ chapter.figure("forest", counted, forest)
 # several sizes has the worst of their verdicts, so one that includes a size that was not run is "missing" as a whole:
 
 # %% tags=["remove-input"]
-chapter.table(runs, lambda: report.record(judged, gaps))
-chapter.say(report.not_run(judged, gaps))
+def whole():
+    rows = report.record(judged, gaps).itertuples(index=False, name=None)
+    lines = [f"- **{claim}**: {verdict}; of what was run: {run}; not run: {not_run}." for claim, verdict, run, not_run in rows]
+    return "\n".join([*lines, "", report.not_run(judged, gaps)])
+
+
+chapter.tell(runs, whole)
 
 # %% [markdown]
 # ## The trade-off
