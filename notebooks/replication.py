@@ -151,7 +151,8 @@ chapter.tell(both, again)
 #
 # ## One order of the lines, or many
 #
-# A seed decides four things at once. With the order of the lines held fixed, what remains is the initial weights and the windows.
+# A seed decides four things at once. With the order of the lines held fixed, what remains is the initial weights and the windows. Runs with all four
+# right; then the number right, mean and standard deviation:
 
 # %% tags=["remove-input"]
 chapter.table(runs, lambda: replication.orders(runs))

@@ -166,21 +166,19 @@ def bands(curves: pd.DataFrame, published: pd.DataFrame, measures: Iterable[str]
 
 
 def orders(runs: pd.DataFrame) -> pd.DataFrame:
-    """Runs that share one order of the lines beside runs with an order each, for people: what the order adds.
+    """Runs with an order of the lines each beside runs that share the published one, for people: a row a size.
 
-    Columns: size, set, runs, how many have all four right, the mean and the standard deviation of the number right, and
-    Fisher's exact p of the two sets of one size.
+    Of each set how many have all four right, and the mean number right with its standard deviation; then Fisher's
+    exact p of the two counts.
     """
     sums = runs[(runs["task"] == "arithmetic") & runs["variant"].isin(["base", "one order"])]
     rows = []
     for width, cell in sums.groupby("width"):
-        counts = cell.assign(right=succeeded).groupby("variant")["right"].agg(["sum", "size"])
-        p = stats.fisher(*counts.to_numpy().ravel()) if len(counts) == 2 else float("nan")
+        row, counts = {"size": size_name(int(width))}, []
         for variant, said in (("base", "an order each"), ("one order", "the published order")):
-            one = cell.loc[cell["variant"] == variant, "held_out_correct"]
-            if len(one):
-                row = {"size": size_name(int(width)), "order of the lines": said}
-                row["all four right"] = f"{(one == 4).sum()} of {len(one)}"
-                row |= {"right of 4, mean": f"{one.mean():.2f}", "standard deviation": f"{one.std():.2f}"}
-                rows.append(row | {"p of the difference": words.p_value(p) if variant == "base" and p == p else ""})
+            one = cell[cell["variant"] == variant]
+            right, held = int(succeeded(one).sum()), one["held_out_correct"]
+            counts += [right, len(one)]
+            row[said] = f"{right} of {len(one)}; {held.mean():.2f} ± {held.std():.2f}" if len(one) else "–"
+        rows.append(row | {"p of the difference": words.p_value(stats.fisher(*counts)) if all(counts[1::2]) else "–"})
     return pd.DataFrame(rows)
