@@ -23,6 +23,7 @@ WINDOWS = ("anywhere", "lines", "pairs")
 FACTS = ("capitals", "random")
 DIGITS = "0123456789"
 SYMBOLS = "\n +-<=>"
+LINE, EQUALS = 9, 4  # characters of a line of the sums, its end included, and the place of "=" in it
 
 # The order of the 196 published lines (data/as_math/train.txt of the paper's public code).
 PUBLISHED_ORDER = """
@@ -150,7 +151,7 @@ def _arithmetic(
         raise UserError("held_out has all 55 pairs of digits, but at least one pair must be left to learn from.")
     answers = {e: str(result(e)) for e in every}
     answers |= dict(zip(shown, _ordered([answers[e] for e in shown], answer_order), strict=True))
-    lines = [f"<{e}={answers[e]}>".ljust(8) + "\n" for e in _ordered(shown, line_order)]
+    lines = [f"<{e}={answers[e]}>".ljust(LINE - 1) + "\n" for e in _ordered(shown, line_order)]
     text = {"anywhere": "".join, "lines": lambda x: "".join(x) + x[0][0], "pairs": _without_order}[windows](lines)
     return text, [(e, groups[e], answers[e]) for e in every]
 
@@ -229,6 +230,11 @@ def floor(task: Task, ordered: bool = True) -> float:
     the next character given the characters of the window so far. With `ordered` False the reader knows the lines but
     takes each to be drawn anew, in no order; that is defined where all lines have the length of the context.
     """
+    return float(sum(paid.mean() for paid in surprise(task, ordered).T) / task.context)
+
+
+def surprise(task: Task, ordered: bool = True) -> np.ndarray:
+    """What that reader pays for every character that a window asks for, nats, shape (offsets, context); see `floor`."""
     seen = np.lib.stride_tricks.sliding_window_view(task.tokens, task.context + 1)[:: task.stride]
     known = seen
     if not ordered:
@@ -239,10 +245,10 @@ def floor(task: Task, ordered: bool = True) -> float:
         two = np.concatenate([np.repeat(line, len(line), axis=0), np.tile(line, (len(line), 1))], axis=1)
         known = np.concatenate([two[:, i : i + task.context + 1] for i in range(task.context)])
     windows = np.concatenate([known, seen]).astype(np.int64)
-    prefix, total = windows[:, 0], 0.0
+    prefix, paid = windows[:, 0], np.empty((len(seen), task.context))
     for i in range(task.context):
         longer = np.unique(prefix * len(task.vocabulary) + windows[:, i + 1], return_inverse=True)[1]
         often, shorter = np.bincount(longer[: len(known)]), np.bincount(prefix[: len(known)])
-        total -= np.log(often[longer[len(known) :]] / shorter[prefix[len(known) :]]).mean()
+        paid[:, i] = -np.log(often[longer[len(known) :]] / shorter[prefix[len(known) :]])
         prefix = longer
-    return float(total / task.context)
+    return paid

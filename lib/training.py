@@ -19,6 +19,7 @@ from torch import Tensor
 from lib import fused
 from lib.errors import UserError
 from lib.model import forward, initialize, losses, mix, uniform
+from lib.parts import Reader
 from lib.run import Run
 from lib.scoring import Scorer
 
@@ -73,6 +74,7 @@ class Stack:
         self.step = torch.zeros((), dtype=torch.int64, device=device)
         self.corpora = [fused.Corpus(r.corpus) for r in runs] if self.engine == "fused" else []
         self.scorer = Scorer(run.corpus, device)
+        self.readers = [Reader(r.corpus, device) for r in runs] if run.scores == "parts" else []
         self._forward = forward if device == "cpu" else compiled_forward()
         self._graph: torch.cuda.CUDAGraph | None = None
 
@@ -203,9 +205,15 @@ class Stack:
         return found
 
     def measure(self) -> list[dict]:
-        """One row a model: `iteration`, `loss`; `greedy`, `sampled` and `likelihood`, a value a prompt (scoring.py)."""
+        """One row a model: `iteration`, `loss`; `greedy`, `sampled` and `likelihood`, a value a prompt (scoring.py).
+
+        Where a run asks for them, `parts` are those of the loss (parts.py).
+        """
         parts = [self.scorer(self.architecture, self.flat[some]) for some in self._at_once()]
         scores = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        if self.readers:
+            pairs = zip(self.readers, self.flat, strict=True)
+            scores["parts"] = np.stack([reader(self.architecture, flat) for reader, flat in pairs])
         return [
             {"iteration": self.iteration, "loss": loss, **{name: value[i] for name, value in scores.items()}}
             for i, loss in enumerate(self.losses())

@@ -1,0 +1,103 @@
+"""The exploratory experiments: the loss in parts, and what counts in it, against sums over single characters."""
+
+from math import log
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from lib import parts, tasks
+from lib.errors import UserError
+from lib.experiments import clock
+from lib.model import forward
+from lib.run import Run
+from lib.store import Store
+from lib.training import Stack
+
+WIDE = {"width": 6, "seed": 3, "iterations": 30}
+
+
+def nats(run: Run, flat: torch.Tensor, window: str) -> list[float]:
+    """What a model pays for every character of a window but the first, float64."""
+    tokens = torch.from_numpy(run.corpus.encode(window)).long()
+    logs = forward(run.architecture, flat.double()[None], tokens[None, :-1])[0, 0].log_softmax(-1)
+    return [-logs[i, token].item() for i, token in enumerate(tokens[1:])]
+
+
+def told(run: Run, flat: torch.Tensor, offsets) -> list[tuple[int, str, int, float]]:
+    """A row a character asked for: its window's offset, the line that it is in, its place there, its nats."""
+    text, rows = run.corpus.text, []
+    for offset in offsets:
+        at = offset * run.corpus.stride
+        for i, paid in enumerate(nats(run, flat, text[at : at + 10]), at + 1):
+            rows.append((at, text[i // 9 * 9 :][:9], i - i // 9 * 9, paid))
+    return rows
+
+
+# The loss in parts
+
+
+@pytest.fixture(scope="module")
+def some() -> tuple[Run, torch.Tensor]:
+    run = Run("arithmetic", line_order=3, scores="parts", **WIDE)
+    stack = Stack([run])
+    stack.advance(30)
+    return run, stack.flat[0]
+
+
+def test_parts_are_those_of_every_character(some):
+    run, flat = some
+    sums = dict.fromkeys(parts.PARTS, 0.0)
+    rows = told(run, flat, range(run.corpus.offsets))
+    for at, _, place, paid in rows:
+        later = place <= at % 9  # a window has nine more characters, the last of them in the line after its first
+        sums["answers" if place > 4 else "order" if later else "operands"] += paid / len(rows)
+    found = parts.Reader(run.corpus)(run.architecture, flat)
+    assert found == pytest.approx(list(sums.values()), rel=1e-5)
+
+
+def test_parts_are_the_training_loss_and_are_stored(some, tmp_path):
+    run, flat = some
+    stack = Stack([run])
+    stack.advance(30)
+    row = stack.measure()[0]
+    assert torch.equal(stack.flat[0], flat) and row["parts"].sum() == pytest.approx(row["loss"], rel=1e-5)
+    assert len(run.evaluations()) > 10 and run.evaluations()[-1] == 30
+    rows = [{**row, "iteration": at} for at in run.evaluations()]
+    store = Store(tmp_path)
+    store.add(
+        run, rows, {"device": "cpu", "processor": "", "engine": "fused", "torch": "", "seconds": 1.0, "finished": ""}
+    )
+    assert store.stored(run.id).columns["parts"].tolist() == [row["parts"].tolist()] * len(rows)
+    wrong = [{**r, "parts": r["parts"] * 1.01} for r in rows]
+    store.add(run, wrong, {"device": "cpu"})
+    with pytest.raises(UserError, match="do not add up to its loss"):
+        store.stored(run.id)
+
+
+def test_only_the_order_can_be_learnt_below_the_floor_without_it():
+    ordered, none = (Run("arithmetic", windows=w, **WIDE).corpus for w in ("anywhere", "pairs"))
+    known, lines, free = parts.floors(ordered), parts.floors(ordered, ordered=False), parts.floors(none)
+    whole = [tasks.floor(ordered), tasks.floor(ordered, ordered=False)]
+    assert [known.sum(), lines.sum()] == pytest.approx(whole)
+    assert known[:2] == pytest.approx(lines[:2], abs=2e-3) and known[2] < lines[2] - 0.2
+    assert free == pytest.approx(lines, abs=1e-3)
+
+
+def test_a_reader_of_the_lines_alone_pays_for_the_next_one():
+    """By hand: a window that begins at the end of a line tells nothing of the next, one of 196 lines."""
+    task = Run("arithmetic", windows="pairs", **WIDE).corpus
+    paid = tasks.surprise(task)[8::9]
+    assert paid.sum(1) == pytest.approx(np.full(len(paid), log(196)))
+
+
+# The sweeps
+
+
+@pytest.mark.parametrize("module", [clock])
+def test_exploratory_runs_have_seeds_of_their_own(module):
+    factors = module.FACTORS
+    sweep = module.sweep(["arithmetic"], [14, 28], 3, 100, **factors)
+    assert sweep["run"].is_unique and sorted(set(sweep["seed"])) == [300, 301, 302] and len(sweep) % 6 == 0
+    assert isinstance(sweep, pd.DataFrame)
