@@ -24,6 +24,7 @@ CHOICES = {
     "precision": ("float32", "bfloat16"),
     "windows": tasks.WINDOWS,
     "facts": tasks.FACTS,
+    "targets": tasks.TARGETS,
     "scores": ("all", "greedy", "parts"),
 }
 RECORD = ("evaluate_every", "scores")  # what is recorded of a run, which its id leaves out
@@ -43,7 +44,7 @@ class Run:
     CUDA, "bfloat16". `windows` says where a training window may begin (see `tasks.WINDOWS`); `answer_order` is the seed
     by which the answers of the sums are dealt to the lines anew, None where each line has its own; `facts` are the
     "capitals" or "random" names; `context` and `batch` are None for those of the task; `mlp_rate` multiplies the
-    learning rate of the MLP's matrices.
+    learning rate of the MLP's matrices; `targets` are the characters that count in the loss (see `tasks.TARGETS`).
 
     Two fields decide no outcome, but what is recorded of it: `evaluate_every` how often, in iterations; `scores`
     "all" of a prompt (scoring.py), its "greedy" answer alone, or with that the loss of the sums in "parts" (parts.py),
@@ -70,6 +71,7 @@ class Run:
     context: int | None = None
     batch: int | None = None
     mlp_rate: float = 1.0
+    targets: str = "all"
     evaluate_every: int = 250
     scores: str = "all"
 
@@ -107,8 +109,9 @@ class Run:
     def corpus(self) -> tasks.Task:
         """The task that the run learns."""
         task = tasks.make(
-            self.task, tasks.pairs(self.held_out), self.line_order, self.windows, self.answer_order, self.facts
-        )
+            self.task, tasks.pairs(self.held_out), self.line_order, self.windows, self.answer_order, self.facts,
+            self.targets,
+        )  # fmt: skip
         return replace(task, context=self.context or task.context, batch=self.batch or task.batch)
 
     @cached_property
@@ -121,7 +124,7 @@ class Run:
     def shape(self) -> tuple:
         """What runs must have in common to be trained as one stack."""
         task = self.corpus
-        text = (self.task, len(task.text), task.stride, task.batch)
+        text = (self.task, len(task.text), task.stride, task.batch, self.targets)
         recorded = (self.evaluate_every, self.scores == "parts")
         return (self.architecture, self.iterations, *text, self.dropout, self.precision, *recorded)
 

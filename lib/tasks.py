@@ -21,6 +21,9 @@ PUBLISHED_PAIR = ((5, 7),)
 # any character of a text in which each line follows each line once, so that there are straddling windows but no order.
 WINDOWS = ("anywhere", "lines", "pairs")
 FACTS = ("capitals", "random")
+# What counts in the loss: every character; only what follows "="; or every character of a text that has the held-out
+# lines, too, but for what would follow their "=", where the text is blank.
+TARGETS = ("all", "answers", "shown")
 DIGITS = "0123456789"
 SYMBOLS = "\n +-<=>"
 LINE, EQUALS = 9, 4  # characters of a line of the sums, its end included, and the place of "=" in it
@@ -83,6 +86,7 @@ class Task:
     batch: int
     prompts: tuple[Prompt, ...]
     stride: int = 1
+    targets: str = "all"  # one of `TARGETS`; another than "all" where a window is a line
 
     @property
     def tokens(self) -> np.ndarray:
@@ -97,6 +101,14 @@ class Task:
     def offsets(self) -> int:
         """How many offsets a window can start at."""
         return (len(self.text) - self.context - 1) // self.stride + 1
+
+    @property
+    def counted(self) -> np.ndarray:
+        """Which of the characters that its windows ask for count in the loss, shape (offsets, context), bool."""
+        place = np.arange(1, self.context + 1)  # in the line, of the character that is asked for
+        answers = np.tile((place > EQUALS) & (place < LINE), (self.offsets, 1))
+        blank = np.array([line[EQUALS + 1] == " " for line in self.text.split("\n")[: self.offsets]])
+        return {"answers": answers, "shown": ~(answers & blank[:, None])}[self.targets]
 
 
 def result(expression: str) -> int:
@@ -139,7 +151,7 @@ def _without_order(lines: list[str]) -> str:
 
 
 def _arithmetic(
-    held_out: tuple[tuple[int, int], ...], line_order: int | None, windows: str, answer_order: int | None
+    held_out: tuple[tuple[int, int], ...], line_order: int | None, windows: str, answer_order: int | None, targets: str
 ) -> tuple[str, list[tuple[str, str, str]]]:
     """The text of the sums, and the name, the group and the answer of every expression."""
     hidden = {frozenset(pair) for pair in held_out}
@@ -152,6 +164,8 @@ def _arithmetic(
     answers = {e: str(result(e)) for e in every}
     answers |= dict(zip(shown, _ordered([answers[e] for e in shown], answer_order), strict=True))
     lines = [f"<{e}={answers[e]}>".ljust(LINE - 1) + "\n" for e in _ordered(shown, line_order)]
+    if targets == "shown":
+        lines += [f"<{e}=".ljust(LINE - 1) + "\n" for e in published if groups[e] == "held out"]
     text = {"anywhere": "".join, "lines": lambda x: "".join(x) + x[0][0], "pairs": _without_order}[windows](lines)
     return text, [(e, groups[e], answers[e]) for e in every]
 
@@ -176,7 +190,7 @@ def _facts(names: dict[str, str], line_order: int | None) -> str:
 @cache
 def make(
     name: str, held_out: tuple[tuple[int, int], ...] = PUBLISHED_PAIR, line_order: int | None = None,
-    windows: str = "anywhere", answer_order: int | None = None, facts: str = "capitals",
+    windows: str = "anywhere", answer_order: int | None = None, facts: str = "capitals", targets: str = "all",
 ) -> Task:  # fmt: skip
     """The task called `name`.
 
@@ -190,6 +204,7 @@ def make(
     windows : one of `WINDOWS`; other than "anywhere" for the arithmetic alone.
     answer_order : seed by which the answers are dealt to the lines of the text anew; None for the true ones.
     facts : one of `FACTS`.
+    targets : one of `TARGETS`; other than "all" where `windows` is "lines".
 
     Raises
     ------
@@ -200,11 +215,13 @@ def make(
         raise UserError(f"tasks has {name!r}, but a task is one of {', '.join(TASKS)}.")
     if windows != "anywhere" and name != "arithmetic":
         raise UserError(f"windows is {windows!r}, but it must be 'anywhere' for {name}, whose lines differ in length.")
+    if targets != "all" and windows != "lines":
+        raise UserError(f"targets is {targets!r}, but it must be 'all' where windows is {windows!r}.")
     text, prompts = "", []
     expressions: list[tuple[str, str, str]] = []
     names = _names(facts)
     if name != "facts":
-        text, expressions = _arithmetic(held_out, line_order, windows, answer_order)
+        text, expressions = _arithmetic(held_out, line_order, windows, answer_order, targets)
     if name != "arithmetic":
         text += _facts(names, line_order)
     vocabulary = "".join(sorted(set(text) | (set(DIGITS + SYMBOLS) if expressions else set())))
@@ -220,7 +237,7 @@ def make(
             accepted = [(*capital, "\n"), (*capital, " ", "\n")]
             prompts.append(Prompt(country, f"Capital of {country} is ", capital, "fact", tuple(accepted)))
     context, batch = (9, 882) if name == "arithmetic" else (24, 576)
-    return Task(name, text, vocabulary, context, batch, tuple(prompts), context if windows == "lines" else 1)
+    return Task(name, text, vocabulary, context, batch, tuple(prompts), context if windows == "lines" else 1, targets)
 
 
 def floor(task: Task, ordered: bool = True) -> float:

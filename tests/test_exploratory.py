@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 import torch
 
+from conftest import plain_stack
 from lib import parts, tasks
 from lib.errors import UserError
-from lib.experiments import clock
-from lib.model import forward
+from lib.experiments import clock, hole
+from lib.model import forward, initialize, losses
 from lib.run import Run
 from lib.store import Store
 from lib.training import Stack
@@ -92,10 +93,77 @@ def test_a_reader_of_the_lines_alone_pays_for_the_next_one():
     assert paid.sum(1) == pytest.approx(np.full(len(paid), log(196)))
 
 
+# What counts in the loss
+
+
+def counted(targets: str, line: str, place: int) -> bool:
+    if targets == "answers":
+        return 5 <= place <= 8
+    return not (line[1:4] in ("5+7", "7+5", "5-7", "7-5") and 5 <= place <= 8)
+
+
+@pytest.mark.parametrize("targets", ["answers", "shown"])
+def test_the_gradient_is_that_of_what_counts(targets):
+    run = Run("arithmetic", windows="lines", targets=targets, **WIDE)
+    corpus = run.corpus
+    flat = initialize(run.architecture, [3])[0].double()
+    stack = plain_stack([run])
+    assert Stack([run]).engine == "plain"
+    drawn = torch.randint(corpus.offsets, (1, 50), generator=torch.Generator().manual_seed(0))
+    windows, often = stack._drawn(slice(None), drawn)
+    assert windows.shape == (1, corpus.offsets, 10) and often.shape == (1, corpus.offsets, 9)
+
+    free = flat.clone().requires_grad_()
+    total, number = torch.zeros((), dtype=torch.float64), 0
+    for offset in drawn[0].tolist():  # one window after the other, one character after the other
+        window = corpus.text[9 * offset :][:10]
+        tokens = torch.from_numpy(corpus.encode(window)).long()
+        logs = forward(run.architecture, free[None], tokens[None, :-1])[0, 0].log_softmax(-1)
+        for i in range(1, 10):
+            if counted(targets, window, i):
+                total, number = total - logs[i - 1, tokens[i]], number + 1
+    (expected,) = torch.autograd.grad(total / number, free)
+
+    models = flat[None].clone().requires_grad_()
+    loss = losses(forward(run.architecture, models, windows[..., :-1]), windows[..., 1:], often)
+    (found,) = torch.autograd.grad(loss.sum(), models)
+    assert loss.item() == pytest.approx(total.item() / number, rel=1e-10)
+    assert torch.allclose(found[0], expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("targets", ["answers", "shown"])
+def test_the_training_loss_is_the_mean_over_what_counts(targets):
+    run = Run("arithmetic", windows="lines", targets=targets, **WIDE)
+    stack = Stack([run])
+    stack.advance(5)
+    rows = told(run, stack.flat[0], range(run.corpus.offsets))
+    paid = [p for _, line, place, p in rows if counted(targets, line, place)]
+    assert stack.losses()[0] == pytest.approx(np.mean(paid), rel=1e-5)
+
+
+def test_shown_operands_have_no_answers():
+    run = Run("arithmetic", windows="lines", targets="shown", **WIDE)
+    usual = Run("arithmetic", windows="lines", **WIDE)
+    lines = run.corpus.text.splitlines()
+    assert lines[:196] == usual.corpus.text.splitlines()[:196]
+    assert sorted(lines[196:200]) == sorted(f"<{e}=   " for e in ("5+7", "7+5", "5-7", "7-5"))
+    assert run.corpus.prompts == usual.corpus.prompts and run.id != usual.id
+    assert Run("arithmetic", windows="lines", targets="answers", **WIDE).corpus.text == usual.corpus.text
+
+
+def test_only_aligned_windows_can_have_targets():
+    with pytest.raises(UserError, match="targets is 'shown', but it must be 'all' where windows is 'anywhere'"):
+        _ = Run("arithmetic", targets="shown", **WIDE).corpus
+    with pytest.raises(UserError, match="targets is 'some', but it must be all, answers or shown"):
+        Run("arithmetic", targets="some", **WIDE)
+    with pytest.raises(UserError, match="scores is 'parts', but it must be all or greedy for facts"):
+        Run("facts", scores="parts", **WIDE)
+
+
 # The sweeps
 
 
-@pytest.mark.parametrize("module", [clock])
+@pytest.mark.parametrize("module", [clock, hole])
 def test_exploratory_runs_have_seeds_of_their_own(module):
     factors = module.FACTORS
     sweep = module.sweep(["arithmetic"], [14, 28], 3, 100, **factors)
