@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from conftest import plain_stack
-from lib import parts, tasks
+from lib import charts, parts, tasks
 from lib.errors import UserError
 from lib.experiments import clock, hole
 from lib.model import forward, initialize, losses
@@ -169,3 +169,75 @@ def test_exploratory_runs_have_seeds_of_their_own(module):
     sweep = module.sweep(["arithmetic"], [14, 28], 3, 100, **factors)
     assert sweep["run"].is_unique and sorted(set(sweep["seed"])) == [300, 301, 302] and len(sweep) % 6 == 0
     assert isinstance(sweep, pd.DataFrame)
+
+
+# What is made of the runs
+
+
+def success(windows: str, shares: list[float], runs: int = 6) -> pd.DataFrame:
+    rows = [
+        {"run": f"{windows}-{n}", "width": 28, "windows": windows, "iteration": 2**i, "share": share}
+        for n in range(runs) for i, share in enumerate(shares)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_a_fall_is_from_the_best_to_the_end():
+    falling, staying = [0, 0, 1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1, 1, 1]
+    gains = success("anywhere", [0, 0, 0, 0.1, 0.2, 0.3, 0.4, 0.5]).rename(columns={"share": "gained"})
+    both = pd.concat([success("anywhere", falling), success("pairs", staying)])
+    found = clock.declines(both, gains).set_index("windows")
+    assert found.loc["anywhere", ["at", "best", "halved", "end", "fall"]].tolist() == [8, 1, 32, 0, 1]
+    assert found.loc["anywhere", ["gained_best", "gained_end"]].tolist() == pytest.approx([0.1, 0.5])
+    assert (
+        found.loc["pairs", "fall"] == 0 and np.isnan(found.loc["pairs", ["halved", "gained_end"]].astype(float)).all()
+    )
+    assert clock.message(found.reset_index()) == "A decline is shown only where there is an order to learn (n28)"
+    free = clock.declines(success("pairs", falling), gains)
+    assert clock.message(free) == "Success declines where there is no order to learn, too (n28)"
+    few = clock.declines(success("pairs", falling, runs=2), gains)
+    assert few["low"].isna().all() and clock.message(few) == "Held-out success beside what is being learnt"
+
+
+def test_successes_are_those_of_the_nearest_evaluation():
+    curves = pd.DataFrame(
+        {"run": "a", "width": 14, "windows": "pairs", "iteration": [0, 100, 200], "held_out_asked": 4}
+    )
+    curves["held_out_correct"] = [0.0, 2, 4]
+    found = clock.successes(curves, [1, 90, 160])
+    assert found["iteration"].tolist() == [1, 90, 160] and found["share"].tolist() == [0, 0.5, 1]
+
+
+def test_split_is_of_the_runs_that_recorded_it(some, tmp_path):
+    run, _ = some
+    stack, store = Stack([run]), Store(tmp_path)
+    row = stack.measure()[0]
+    store.add(run, [{**row, "iteration": at} for at in run.evaluations()], {"device": "cpu"})
+    other = Run("arithmetic", scores="greedy", windows="pairs", **WIDE)
+    store.add(other, [{**row, "iteration": at} for at in other.evaluations()], {"device": "cpu"})
+    found = clock.split(store, store.runs())
+    lines = parts.floors(run.corpus, ordered=False)
+    assert set(found["run"]) == {run.id} and found["iteration"].min() > 0 and (found["gained"] == 0).all()
+    for part, paid, known in zip(parts.PARTS, row["parts"], lines, strict=True):
+        assert found.loc[found["part"] == part, "nats"].unique() == pytest.approx([paid - known])
+
+
+def test_what_the_hole_says():
+    rows = [
+        {"run": f"{what}-{n}", "width": 14, "targets": what, "held_out_correct": right, "held_out_asked": 4}
+        for what, right in (("all", 0), ("answers", 0), ("shown", 4)) for n in range(8)
+    ]  # fmt: skip
+    table = hole.contrasts(pd.DataFrame(rows))
+    assert table["difference"].tolist() == [1, 1, 0] and table["first_runs"].tolist() == [8, 8, 8]
+    assert hole.message(table) == "Showing the hidden operands raises n14"
+    assert hole.message(table.assign(low=-0.1)).endswith("changes nothing that these runs can show")
+    items = pd.DataFrame({"width": 14, "targets": "all", "operation": ["+", "-", "+"], "greedy": [True, False, False]})
+    assert hole.by_operation(items).iloc[0].tolist() == [14, "all", 0.5, 0]
+
+
+def test_the_chart_has_both_rows_and_its_message():
+    share = success("pairs", [0, 1]).assign(text="no order", mean=0.5, low=0, high=1, runs=6).drop(columns="run")
+    nats = share.assign(part="order", nats=0.1)
+    chart = charts.clock(share, nats, "A message").to_dict()
+    assert chart["title"]["text"] == "A message" and len(chart["vconcat"]) == 2
+    assert [len(row["spec"]["layer"]) for row in chart["vconcat"]] == [2, 3]

@@ -96,7 +96,7 @@ def declines(success: pd.DataFrame, gains: pd.DataFrame) -> pd.DataFrame:
             continue
         mean = each.mean(axis=1)
         at, end = mean.idxmax(), each.index[-1]
-        halved = mean.index[(mean.index > at) & (mean <= mean[at] / 2)]
+        halved = mean.index[(mean.index > at) & (mean < mean[at]) & (mean <= mean[at] / 2)]
         fall = (each.loc[at] - each.loc[end]).to_numpy()
         low, high = stats.bootstrap(fall) if len(fall) >= FEWEST else (np.nan, np.nan)
         own = gains[(gains["width"] == width) & (gains["windows"] == windows)].groupby("iteration")["gained"].mean()

@@ -12,12 +12,9 @@ from lib import sweep as sweeps
 
 TASKS = ("arithmetic",)
 FACTORS = {"targets": ["all", "answers", "shown"]}
-PROFILES = {"full": {"widths": [14, 28], "seeds": 5, "iterations": 10_000}}
-SAID = {
-    "all": "every character, as published",
-    "answers": "the answers alone",
-    "shown": "every character, the hidden operands shown",
-}
+PROFILES = {"full": {"widths": [28], "seeds": 2}}  # the smallest published size that fails
+SHORT = {"widths": [14, 28], "seeds": 5, "iterations": 10_000}  # a first series, as far as it went
+SAID = {"all": "every character", "answers": "answers alone", "shown": "hidden operands shown"}
 CONTRASTS = (("shown", "all"), ("shown", "answers"), ("answers", "all"))
 
 
@@ -33,17 +30,18 @@ def sweep(tasks: list[str], widths: list[int], seeds: int, iterations: int, targ
 def contrasts(runs: pd.DataFrame) -> pd.DataFrame:
     """The mean share of held-out sums right of one choice less that of another: a row a size and two choices.
 
-    Columns: width, first, second, runs (of the fewer), difference, low, high.
+    Columns: width, first, second, first_runs, second_runs, difference, low, high.
     """
     rows = []
     for width, cell in runs.groupby("width"):
         share = {name: estimates.share_right(cell[cell["targets"] == name]) for name in FACTORS["targets"]}
         for first, second in CONTRASTS:
             found = estimates.difference(share[first], share[second])
-            row = {"width": int(width), "first": first, "second": second, "runs": found.units}
+            row = {"width": int(width), "first": first, "second": second}
+            row |= {"first_runs": len(share[first]), "second_runs": len(share[second])}
             rows.append(row | {"difference": found.mean, "low": found.low, "high": found.high})
-    table = pd.DataFrame(rows, columns=["width", "first", "second", "runs", "difference", "low", "high"])
-    return table[table["runs"] > 0]
+    columns = ["width", "first", "second", "first_runs", "second_runs", "difference", "low", "high"]
+    return pd.DataFrame(rows, columns=columns).dropna(subset="difference")
 
 
 def by_operation(items: pd.DataFrame) -> pd.DataFrame:
