@@ -230,6 +230,8 @@ def test_what_the_hole_says():
     table = hole.contrasts(pd.DataFrame(rows))
     assert table["difference"].tolist() == [1, 1, 0] and table["first_runs"].tolist() == [8, 8, 8]
     assert hole.message(table) == "Showing the hidden operands raises n14"
+    few = hole.contrasts(pd.DataFrame(rows[:20]))  # four runs of "shown", all alike
+    assert few["low"].isna().tolist() == [True, True, False] and hole.message(few).endswith("(not evidence yet)")
     assert hole.message(table.assign(low=-0.1)).endswith("changes nothing that these runs can show")
     items = pd.DataFrame({"width": 14, "targets": "all", "operation": ["+", "-", "+"], "greedy": [True, False, False]})
     assert hole.by_operation(items).iloc[0].tolist() == [14, "all", 0.5, 0]

@@ -5,6 +5,7 @@ Exploratory: it judges nothing. Windows are aligned, and what counts in the loss
 
 import itertools
 
+import numpy as np
 import pandas as pd
 
 from lib import estimates, words
@@ -15,6 +16,7 @@ FACTORS = {"targets": ["all", "answers", "shown"]}
 PROFILES = {"full": {"widths": [28], "seeds": 2}}  # the smallest published size that fails
 SHORT = {"widths": [14, 28], "seeds": 5, "iterations": 10_000}  # a first series, as far as it went
 SAID = {"all": "every character", "answers": "answers alone", "shown": "hidden operands shown"}
+FEWEST = 5  # runs of a cell that an interval rests on: two that are alike would have one without width
 CONTRASTS = (("shown", "all"), ("shown", "answers"), ("answers", "all"))
 
 
@@ -30,7 +32,8 @@ def sweep(tasks: list[str], widths: list[int], seeds: int, iterations: int, targ
 def contrasts(runs: pd.DataFrame) -> pd.DataFrame:
     """The mean share of held-out sums right of one choice less that of another: a row a size and two choices.
 
-    Columns: width, first, second, first_runs, second_runs, difference, low, high.
+    Columns: width, first, second, first_runs, second_runs, difference; low and high, NaN where one of the choices has
+    fewer than `FEWEST` runs.
     """
     rows = []
     for width, cell in runs.groupby("width"):
@@ -39,7 +42,8 @@ def contrasts(runs: pd.DataFrame) -> pd.DataFrame:
             found = estimates.difference(share[first], share[second])
             row = {"width": int(width), "first": first, "second": second}
             row |= {"first_runs": len(share[first]), "second_runs": len(share[second])}
-            rows.append(row | {"difference": found.mean, "low": found.low, "high": found.high})
+            low, high = (found.low, found.high) if found.units >= FEWEST else (np.nan, np.nan)
+            rows.append(row | {"difference": found.mean, "low": low, "high": high})
     columns = ["width", "first", "second", "first_runs", "second_runs", "difference", "low", "high"]
     return pd.DataFrame(rows, columns=columns).dropna(subset="difference")
 
@@ -68,5 +72,6 @@ def message(table: pd.DataFrame) -> str:
     said = [f"raises {words.listing(more)}"] if more else []
     said += [f"lowers {words.listing(less)}"] if less else []
     if shown["low"].isna().all():
-        return "Held-out sums right, by what counts in the loss"
+        each = [f"{words.size_name(r.width)} {100 * r.difference:+.0f} points" for r in shown.itertuples()]
+        return f"Showing the hidden operands: {', '.join(each) or 'no run yet'} (not evidence yet)"
     return f"Showing the hidden operands {' and '.join(said) or 'changes nothing that these runs can show'}"
