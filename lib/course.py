@@ -16,13 +16,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from lib import evidence
 from lib.errors import UserError
-from lib.run import Run
+from lib.run import LATE, Run, spaced
 from lib.store import Store
 from lib.training import Stack
 
@@ -32,7 +31,6 @@ BYTES_A_SECOND = 200_000  # what checkpoints may take of a disk: those of MLT, 1
 CHUNK_SECONDS = 1  # between two looks at the clock, unless a single update takes longer
 STACK_FLOATS = 2**28  # of one activation of a whole stack on a GPU; a stack that does not fit all the same is halved
 KEPT = 20  # iterations, spaced by logarithm, whose weights a run keeps that is asked for "log" or "late"
-LATE = 1 / 300  # of a run, when the first of "late" is: until then there is little to see
 WEIGHTS = ("", "final", "log", "late")  # what a sweep may ask for
 GOES_ON = "the same command goes on where it stopped"
 
@@ -83,8 +81,7 @@ def _provenance(stack: Stack, seconds: float) -> dict:
 def kept(run: Run, weights: str) -> list[int]:
     """The iterations at which a run keeps its weights: none, the last, or `KEPT` spaced by logarithm, with the last."""
     if weights in ("log", "late"):
-        first = max(1, run.iterations * LATE) if weights == "late" else 1
-        return np.unique(np.geomspace(first, run.iterations, KEPT).round().astype(int)).tolist()
+        return spaced(run.iterations, run.iterations * LATE if weights == "late" else 1, KEPT)
     return [run.iterations] if weights == "final" else []
 
 

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from lib import tasks
 from lib.files import digest, need
+from lib.parts import PARTS
 from lib.run import Run
 
 SCORES = ("greedy", "sampled", "likelihood")
@@ -33,11 +34,12 @@ SCHEMA = pa.schema(
     {"iteration": pa.int64(), "loss": pa.float64(), "greedy": pa.list_(pa.bool_())}
     | dict.fromkeys(("sampled", "likelihood"), pa.list_(pa.float32()))
 )
+IN_PARTS = pa.schema([*list(SCHEMA)[:3], pa.field("parts", pa.list_(pa.float64()))])
 
 
 def schema(run: Run) -> pa.Schema:
     """The columns that are stored of a run (see `Run.scores`)."""
-    return SCHEMA if run.scores == "all" else pa.schema(list(SCHEMA)[:3])
+    return {"all": SCHEMA, "parts": IN_PARTS}.get(run.scores, pa.schema(list(SCHEMA)[:3]))
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class Stored:
     """A finished run as it is stored.
 
     `text` is the JSON with its factors, outcomes and where it was trained; `columns` are those of `schema`: `iteration`
-    (evaluations,), `loss` (evaluations,) and the scores, each (evaluations, prompts).
+    (evaluations,), `loss` (evaluations,) and the scores, each (evaluations, prompts); the loss in `parts` (evaluations,
+    3) where it was asked for.
     """
 
     text: str
@@ -115,19 +118,22 @@ def decode(data: bytes, run: str) -> Stored:
     file, details, sums = opened(data, run)
     config, table = configuration(details), file.read(use_threads=False)
     table.validate(full=True)
-    columns, prompts = {}, len(prompt_table(config))
+    columns, asked = {}, dict.fromkeys(SCORES, len(prompt_table(config))) | {"parts": len(PARTS)}
     for name in table.column_names:
         values = table[name].combine_chunks()
         need(values.null_count == 0, f"{name} has gaps")
-        if name in SCORES:
-            ends = np.arange(len(values) + 1) * prompts
-            need(np.array_equal(values.offsets, ends), f"{name} has another number of prompts than the task")
+        if name in asked:
+            ends = np.arange(len(values) + 1) * asked[name]
+            need(np.array_equal(values.offsets, ends), f"{name} has another number of values than it must have")
             values = values.values
             need(values.null_count == 0, f"{name} has gaps")
         columns[name] = values.to_numpy(zero_copy_only=False)
     for name in table.column_names[2:]:
-        columns[name] = columns[name].reshape(-1, prompts)
-        need(not ((columns[name] < 0) | (columns[name] > 1)).any(), f"{name} is not between 0 and 1")
+        columns[name] = columns[name].reshape(-1, asked[name])
+        need(not ((columns[name] < 0) | (name in SCORES) & (columns[name] > 1)).any(), f"{name} is not between 0 and 1")
+    if "parts" in columns:
+        whole = np.allclose(columns["parts"].sum(1), columns["loss"], rtol=1e-4, atol=0, equal_nan=True)
+        need(whole, "its parts do not add up to its loss")
     need(columns["iteration"].tolist() == config.evaluations(), "its evaluations are not those of the run")
     text = file.schema_arrow.metadata[b"run"]
     arrays = (columns[name] for name in table.column_names)

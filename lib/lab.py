@@ -61,8 +61,9 @@ def cost(run: Run) -> float:
     run = replace(run, seed=0, line_order=None, answer_order=None)  # an order changes next to nothing, and all share it
     a, corpus = run.architecture, run.corpus
     token = 6 * a.parameters(positions=False) + 6 * a.layers * a.width * a.context
-    if run.dropout:
-        update = token * corpus.batch * corpus.context / FLOPS_A_SECOND["plain"]
+    if run.dropout or run.targets != "all":
+        windows = corpus.batch if run.targets == "all" else corpus.offsets
+        update = token * windows * corpus.context / FLOPS_A_SECOND["plain"]
     else:
         update = token * prefixes(corpus) / FLOPS_A_SECOND["fused"]
     return run.iterations * update

@@ -151,9 +151,14 @@ def forward(
     return linear(norm(x, p["norm3"]), p["tokens"])
 
 
-def losses(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean cross-entropy of each model, nats a character, shape (S,), from logits (S, B, T, V), targets (S, B, T)."""
+def losses(logits: Tensor, targets: Tensor, often: Tensor | None = None) -> Tensor:
+    """Mean cross-entropy of each model, nats a character, shape (S,), from logits (S, B, T, V), targets (S, B, T).
+
+    `often` (S, B, T) is how often each character counts; without it all count once.
+    """
     S, B, T, V = logits.shape
     each = F.cross_entropy(logits.float().view(-1, V) if logits.dtype == torch.bfloat16 else logits.view(-1, V),
                            targets.expand(S, B, T).reshape(-1), reduction="none")  # fmt: skip
-    return each.view(S, -1).mean(1)
+    if often is None:
+        return each.view(S, -1).mean(1)
+    return (each.view(S, B, T) * often).sum((1, 2)) / often.sum((1, 2))

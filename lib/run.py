@@ -12,6 +12,7 @@ from lib.errors import BOUNDS, UserError, shown, whole
 from lib.model import Architecture
 
 WARM_UP, DECAY = 2_000 / 30_000, 25_000 / 30_000  # as shares of the iterations
+LATE = 1 / 300  # of a run: until then there is little to see
 # The factors that every id hashes. One that is added later is hashed only where it differs from its default, so that
 # no run changes its id when a factor is added.
 FIRST = (
@@ -23,9 +24,15 @@ CHOICES = {
     "precision": ("float32", "bfloat16"),
     "windows": tasks.WINDOWS,
     "facts": tasks.FACTS,
-    "scores": ("all", "greedy"),
+    "targets": tasks.TARGETS,
+    "scores": ("all", "greedy", "parts"),
 }
 RECORD = ("evaluate_every", "scores")  # what is recorded of a run, which its id leaves out
+
+
+def spaced(iterations: int, first: float, count: int) -> list[int]:
+    """At most `count` iterations spaced by logarithm, from `first`, or 1 if that is less, to the last."""
+    return np.unique(np.geomspace(max(1, first), iterations, count).round().astype(int)).tolist()
 
 
 @dataclass(frozen=True)
@@ -37,10 +44,11 @@ class Run:
     CUDA, "bfloat16". `windows` says where a training window may begin (see `tasks.WINDOWS`); `answer_order` is the seed
     by which the answers of the sums are dealt to the lines anew, None where each line has its own; `facts` are the
     "capitals" or "random" names; `context` and `batch` are None for those of the task; `mlp_rate` multiplies the
-    learning rate of the MLP's matrices.
+    learning rate of the MLP's matrices; `targets` are the characters that count in the loss (see `tasks.TARGETS`).
 
     Two fields decide no outcome, but what is recorded of it: `evaluate_every` how often, in iterations; `scores`
-    "all" of a prompt (scoring.py), or its "greedy" answer alone.
+    "all" of a prompt (scoring.py), its "greedy" answer alone, or with that the loss of the sums in "parts" (parts.py),
+    at iterations that are spaced by logarithm.
     """
 
     task: str
@@ -63,6 +71,7 @@ class Run:
     context: int | None = None
     batch: int | None = None
     mlp_rate: float = 1.0
+    targets: str = "all"
     evaluate_every: int = 250
     scores: str = "all"
 
@@ -82,6 +91,8 @@ class Run:
                 whole(name, getattr(self, name))
         if self.windows != "anywhere" and self.context is not None:
             raise UserError(f"context is {self.context}, but it must be None where windows is {self.windows!r}.")
+        if self.scores == "parts" and self.task != "arithmetic":
+            raise UserError(f"scores is 'parts', but it must be all or greedy for {self.task}.")
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 every = f"{', '.join(choices[:-1])} or {choices[-1]}"
@@ -98,8 +109,9 @@ class Run:
     def corpus(self) -> tasks.Task:
         """The task that the run learns."""
         task = tasks.make(
-            self.task, tasks.pairs(self.held_out), self.line_order, self.windows, self.answer_order, self.facts
-        )
+            self.task, tasks.pairs(self.held_out), self.line_order, self.windows, self.answer_order, self.facts,
+            self.targets,
+        )  # fmt: skip
         return replace(task, context=self.context or task.context, batch=self.batch or task.batch)
 
     @cached_property
@@ -112,11 +124,14 @@ class Run:
     def shape(self) -> tuple:
         """What runs must have in common to be trained as one stack."""
         task = self.corpus
-        text = (self.task, len(task.text), task.stride, task.batch)
-        return (self.architecture, self.iterations, *text, self.dropout, self.precision, self.evaluate_every)
+        text = (self.task, len(task.text), task.stride, task.batch, self.targets)
+        recorded = (self.evaluate_every, self.scores == "parts")
+        return (self.architecture, self.iterations, *text, self.dropout, self.precision, *recorded)
 
     def evaluations(self) -> list[int]:
-        """The iterations at which the run is scored, from first to last; in a short run at least 20 times."""
+        """The iterations at which the run is scored, from first to last; evenly spaced, in a short run at least 20."""
+        if self.scores == "parts":
+            return [0, *spaced(self.iterations, self.iterations * LATE, 20)]
         every = max(1, min(self.evaluate_every, self.iterations // 20))
         return sorted({*range(0, self.iterations, every), self.iterations})
 

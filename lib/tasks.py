@@ -21,8 +21,12 @@ PUBLISHED_PAIR = ((5, 7),)
 # any character of a text in which each line follows each line once, so that there are straddling windows but no order.
 WINDOWS = ("anywhere", "lines", "pairs")
 FACTS = ("capitals", "random")
+# What counts in the loss: every character; only what follows "="; or every character of a text that has the held-out
+# lines, too, but for what would follow their "=", where the text is blank.
+TARGETS = ("all", "answers", "shown")
 DIGITS = "0123456789"
 SYMBOLS = "\n +-<=>"
+LINE, EQUALS = 9, 4  # characters of a line of the sums, its end included, and the place of "=" in it
 
 # The order of the 196 published lines (data/as_math/train.txt of the paper's public code).
 PUBLISHED_ORDER = """
@@ -82,6 +86,7 @@ class Task:
     batch: int
     prompts: tuple[Prompt, ...]
     stride: int = 1
+    targets: str = "all"  # one of `TARGETS`; another than "all" where a window is a line
 
     @property
     def tokens(self) -> np.ndarray:
@@ -96,6 +101,14 @@ class Task:
     def offsets(self) -> int:
         """How many offsets a window can start at."""
         return (len(self.text) - self.context - 1) // self.stride + 1
+
+    @property
+    def counted(self) -> np.ndarray:
+        """Which of the characters that its windows ask for count in the loss, shape (offsets, context), bool."""
+        place = np.arange(1, self.context + 1)  # in the line, of the character that is asked for
+        answers = np.tile((place > EQUALS) & (place < LINE), (self.offsets, 1))
+        blank = np.array([line[EQUALS + 1] == " " for line in self.text.split("\n")[: self.offsets]])
+        return {"answers": answers, "shown": ~(answers & blank[:, None])}[self.targets]
 
 
 def result(expression: str) -> int:
@@ -138,7 +151,7 @@ def _without_order(lines: list[str]) -> str:
 
 
 def _arithmetic(
-    held_out: tuple[tuple[int, int], ...], line_order: int | None, windows: str, answer_order: int | None
+    held_out: tuple[tuple[int, int], ...], line_order: int | None, windows: str, answer_order: int | None, targets: str
 ) -> tuple[str, list[tuple[str, str, str]]]:
     """The text of the sums, and the name, the group and the answer of every expression."""
     hidden = {frozenset(pair) for pair in held_out}
@@ -150,7 +163,9 @@ def _arithmetic(
         raise UserError("held_out has all 55 pairs of digits, but at least one pair must be left to learn from.")
     answers = {e: str(result(e)) for e in every}
     answers |= dict(zip(shown, _ordered([answers[e] for e in shown], answer_order), strict=True))
-    lines = [f"<{e}={answers[e]}>".ljust(8) + "\n" for e in _ordered(shown, line_order)]
+    lines = [f"<{e}={answers[e]}>".ljust(LINE - 1) + "\n" for e in _ordered(shown, line_order)]
+    if targets == "shown":
+        lines += [f"<{e}=".ljust(LINE - 1) + "\n" for e in published if groups[e] == "held out"]
     text = {"anywhere": "".join, "lines": lambda x: "".join(x) + x[0][0], "pairs": _without_order}[windows](lines)
     return text, [(e, groups[e], answers[e]) for e in every]
 
@@ -175,7 +190,7 @@ def _facts(names: dict[str, str], line_order: int | None) -> str:
 @cache
 def make(
     name: str, held_out: tuple[tuple[int, int], ...] = PUBLISHED_PAIR, line_order: int | None = None,
-    windows: str = "anywhere", answer_order: int | None = None, facts: str = "capitals",
+    windows: str = "anywhere", answer_order: int | None = None, facts: str = "capitals", targets: str = "all",
 ) -> Task:  # fmt: skip
     """The task called `name`.
 
@@ -189,6 +204,7 @@ def make(
     windows : one of `WINDOWS`; other than "anywhere" for the arithmetic alone.
     answer_order : seed by which the answers are dealt to the lines of the text anew; None for the true ones.
     facts : one of `FACTS`.
+    targets : one of `TARGETS`; other than "all" where `windows` is "lines".
 
     Raises
     ------
@@ -199,11 +215,13 @@ def make(
         raise UserError(f"tasks has {name!r}, but a task is one of {', '.join(TASKS)}.")
     if windows != "anywhere" and name != "arithmetic":
         raise UserError(f"windows is {windows!r}, but it must be 'anywhere' for {name}, whose lines differ in length.")
+    if targets != "all" and windows != "lines":
+        raise UserError(f"targets is {targets!r}, but it must be 'all' where windows is {windows!r}.")
     text, prompts = "", []
     expressions: list[tuple[str, str, str]] = []
     names = _names(facts)
     if name != "facts":
-        text, expressions = _arithmetic(held_out, line_order, windows, answer_order)
+        text, expressions = _arithmetic(held_out, line_order, windows, answer_order, targets)
     if name != "arithmetic":
         text += _facts(names, line_order)
     vocabulary = "".join(sorted(set(text) | (set(DIGITS + SYMBOLS) if expressions else set())))
@@ -219,7 +237,7 @@ def make(
             accepted = [(*capital, "\n"), (*capital, " ", "\n")]
             prompts.append(Prompt(country, f"Capital of {country} is ", capital, "fact", tuple(accepted)))
     context, batch = (9, 882) if name == "arithmetic" else (24, 576)
-    return Task(name, text, vocabulary, context, batch, tuple(prompts), context if windows == "lines" else 1)
+    return Task(name, text, vocabulary, context, batch, tuple(prompts), context if windows == "lines" else 1, targets)
 
 
 def floor(task: Task, ordered: bool = True) -> float:
@@ -229,6 +247,11 @@ def floor(task: Task, ordered: bool = True) -> float:
     the next character given the characters of the window so far. With `ordered` False the reader knows the lines but
     takes each to be drawn anew, in no order; that is defined where all lines have the length of the context.
     """
+    return float(sum(paid.mean() for paid in surprise(task, ordered).T) / task.context)
+
+
+def surprise(task: Task, ordered: bool = True) -> np.ndarray:
+    """What that reader pays for every character that a window asks for, nats, shape (offsets, context); see `floor`."""
     seen = np.lib.stride_tricks.sliding_window_view(task.tokens, task.context + 1)[:: task.stride]
     known = seen
     if not ordered:
@@ -239,10 +262,10 @@ def floor(task: Task, ordered: bool = True) -> float:
         two = np.concatenate([np.repeat(line, len(line), axis=0), np.tile(line, (len(line), 1))], axis=1)
         known = np.concatenate([two[:, i : i + task.context + 1] for i in range(task.context)])
     windows = np.concatenate([known, seen]).astype(np.int64)
-    prefix, total = windows[:, 0], 0.0
+    prefix, paid = windows[:, 0], np.empty((len(seen), task.context))
     for i in range(task.context):
         longer = np.unique(prefix * len(task.vocabulary) + windows[:, i + 1], return_inverse=True)[1]
         often, shorter = np.bincount(longer[: len(known)]), np.bincount(prefix[: len(known)])
-        total -= np.log(often[longer[len(known) :]] / shorter[prefix[len(known) :]]).mean()
+        paid[:, i] = -np.log(often[longer[len(known) :]] / shorter[prefix[len(known) :]])
         prefix = longer
-    return float(total / task.context)
+    return paid

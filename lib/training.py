@@ -5,8 +5,9 @@ Notable features:
   at 1; warm-up, cosine decay and a floor, as published (arXiv:2506.09099), in proportion for shorter runs;
 - windows and dropout masks are a pure function of (seed, step), so a run depends neither on its neighbours in the stack
   nor on when it is evaluated, interrupted or resumed;
-- on a CPU the models of a stack are trained one after another, by the fused form where it fits; on a GPU they are
-  trained together and whole steps are captured in a CUDA graph, which is checked once against a step that is not.
+- on a CPU the models of a stack are trained one after another, by the fused form where it fits: without dropout, and
+  where every character counts in the loss; on a GPU they are trained together and whole steps are captured in a CUDA
+  graph, which is checked once against a step that is not.
 """
 
 import warnings
@@ -19,6 +20,7 @@ from torch import Tensor
 from lib import fused
 from lib.errors import UserError
 from lib.model import forward, initialize, losses, mix, uniform
+from lib.parts import Reader
 from lib.run import Run
 from lib.scoring import Scorer
 
@@ -57,7 +59,8 @@ class Stack:
         self.architecture, self.dropout, self.precision = run.architecture, run.dropout, run.precision
         self.context, self.batch, self.offsets = run.corpus.context, run.corpus.batch, run.corpus.offsets
         self.stride = run.corpus.stride
-        fits = device == "cpu" and fused.fits(self.architecture, self.dropout)
+        some = run.targets != "all"  # which only the plain form knows
+        fits = device == "cpu" and not some and fused.fits(self.architecture, self.dropout)
         self.engine = "graph" if device != "cpu" else "fused" if fits else "plain"
         if self.precision == "bfloat16" and device == "cpu":
             raise UserError("precision is bfloat16, but a CPU trains in float32 only.")
@@ -72,7 +75,9 @@ class Stack:
         self.scale = torch.where(mlp, torch.tensor([[r.mlp_rate] for r in runs], device=device), 1.0)
         self.step = torch.zeros((), dtype=torch.int64, device=device)
         self.corpora = [fused.Corpus(r.corpus) for r in runs] if self.engine == "fused" else []
+        self.counted = torch.from_numpy(np.stack([r.corpus.counted for r in runs])).to(device) if some else None
         self.scorer = Scorer(run.corpus, device)
+        self.readers = [Reader(r.corpus, device) for r in runs] if run.scores == "parts" else []
         self._forward = forward if device == "cpu" else compiled_forward()
         self._graph: torch.cuda.CUDAGraph | None = None
 
@@ -161,17 +166,29 @@ class Stack:
         changes = [[(x - before).double() for x, before in zip(after, kept, strict=True)] for after in found]
         return all(bool((a - b).norm() <= 1e-3 * a.norm()) for a, b in zip(*changes, strict=True))
 
+    def _drawn(self, some: slice, offsets: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The windows (S, B, context + 1) of the models `some` at `offsets` (S, B), and how often each target counts.
+
+        Where not every character counts, a text has few windows, so each is read once and counted as often as drawn.
+        """
+        S, often = len(offsets), None
+        if self.counted is not None:
+            one = torch.ones_like(offsets, dtype=torch.float32)
+            drawn = one.new_zeros(S, self.offsets).scatter_add_(1, offsets, one)
+            often = drawn[:, :, None] * self.counted[some]
+            offsets = torch.arange(self.offsets, device=offsets.device).expand(S, -1)
+        places = (offsets * self.stride)[:, :, None] + torch.arange(self.context + 1, device=offsets.device)
+        return self.text[some].gather(1, places.view(S, -1)).view(S, -1, self.context + 1), often
+
     def _update(self, some: slice, step: Tensor) -> None:
         """One update of the models `some`, in place; nothing here waits for the device."""
-        seeds, S = self.seeds[some], len(self.seeds[some])
-        offsets = uniform(stream(seeds, step, 0), self.batch, self.offsets)
-        places = (offsets * self.stride)[:, :, None] + torch.arange(self.context + 1, device=offsets.device)
-        windows = self.text[some].gather(1, places.view(S, -1)).view(S, self.batch, -1)
+        seeds = self.seeds[some]
+        windows, often = self._drawn(some, uniform(stream(seeds, step, 0), self.batch, self.offsets))
         flat = self.flat[some].detach().requires_grad_()
         key = stream(seeds, step, 1) if self.dropout else None
         with torch.autocast(flat.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             logits = self._forward(self.architecture, flat, windows[..., :-1], self.dropout, key)
-        (grad,) = torch.autograd.grad(losses(logits, windows[..., 1:]).sum(), flat)
+        (grad,) = torch.autograd.grad(losses(logits, windows[..., 1:], often).sum(), flat)
         with torch.no_grad():
             grad *= (1 / (grad.norm(dim=1, keepdim=True) + 1e-6)).clamp(max=1)
             flat, exp_avg, exp_avg_sq = self.flat[some], self.exp_avg[some], self.exp_avg_sq[some]
@@ -185,7 +202,7 @@ class Stack:
 
     @torch.no_grad()
     def losses(self) -> list[float]:
-        """Each model's exact training loss, the mean over every window of its text (nats a character)."""
+        """Each model's exact training loss, the mean over what counts in all windows of its text (nats a character)."""
         everywhere = torch.arange(self.offsets, device=self.device)
         if self.engine == "fused":
             offsets = everywhere.int().numpy()
@@ -197,15 +214,25 @@ class Stack:
             for offsets in everywhere.split(512):
                 places = (offsets * self.stride)[:, None] + torch.arange(self.context + 1, device=self.device)
                 windows = self.text[some][:, places]
-                mean = losses(forward(self.architecture, flat, windows[..., :-1]), windows[..., 1:])
-                total += mean.double() * len(offsets) / self.offsets
+                often, part, whole = None, torch.tensor(len(offsets)), torch.tensor(self.offsets)
+                if self.counted is not None:
+                    often = self.counted[some][:, offsets]
+                    part, whole = often.sum((1, 2)), self.counted[some].sum((1, 2))
+                mean = losses(forward(self.architecture, flat, windows[..., :-1]), windows[..., 1:], often)
+                total += mean.double() * part / whole
             found += total.tolist()
         return found
 
     def measure(self) -> list[dict]:
-        """One row a model: `iteration`, `loss`; `greedy`, `sampled` and `likelihood`, a value a prompt (scoring.py)."""
+        """One row a model: `iteration`, `loss`; `greedy`, `sampled` and `likelihood`, a value a prompt (scoring.py).
+
+        Where a run asks for them, `parts` are those of the loss (parts.py).
+        """
         parts = [self.scorer(self.architecture, self.flat[some]) for some in self._at_once()]
         scores = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        if self.readers:
+            pairs = zip(self.readers, self.flat, strict=True)
+            scores["parts"] = np.stack([reader(self.architecture, flat) for reader, flat in pairs])
         return [
             {"iteration": self.iteration, "loss": loss, **{name: value[i] for name, value in scores.items()}}
             for i, loss in enumerate(self.losses())

@@ -131,7 +131,7 @@ def test_random_names_have_the_same_letters_and_lengths():
         ({"windows": "words"}, "anywhere, lines or pairs"),
         ({"windows": "lines", "context": 24}, "must be None"),
         ({"facts": "rivers"}, "capitals or random"),
-        ({"scores": "none"}, "all or greedy"),
+        ({"scores": "none"}, "all, greedy or parts"),
         ({"mlp_rate": -1}, "at least 0"),
         ({"batch": 0}, "at least 1"),
         ({"answer_order": True}, "whole number"),

@@ -49,7 +49,7 @@ def read(path: Path) -> dict:
     table = pq.read_table(path)
     run = json.loads(table.schema.metadata[b"run"])
     run["greedy"] = np.array(table["greedy"].to_pylist())
-    if run.get("scores") == "greedy":  # of the second protocol
+    if run.get("scores", "all") != "all":  # of the second protocol, or of none
         return run | {"registered": False}
     run["sampled"] = np.array(table["sampled"].to_pylist()[-1])
     run["at"], run["losses"] = table["iteration"].to_numpy(), table["loss"].to_numpy()

@@ -72,7 +72,7 @@ def test_the_id_depends_on_every_factor():
         "task": "joint", "width": 28, "seed": 1, "iterations": 41, "layers": 2, "heads": 2, "expansion": 4,
         "dropout": 0.1, "weight_decay": 0.1, "learning_rate": 1e-3, "minimum_learning_rate": 1e-5,
         "held_out": "5,7 0,0", "line_order": 0, "precision": "bfloat16", "windows": "lines", "answer_order": 0,
-        "facts": "random", "context": 24, "batch": 196, "mlp_rate": 0.1,
+        "facts": "random", "context": 24, "batch": 196, "mlp_rate": 0.1, "targets": "answers",
     }  # fmt: skip
     recorded = {"evaluate_every": 100, "scores": "greedy"}  # what is kept of a run, and not how it comes out
     assert list(other | recorded) == [field.name for field in fields(Run)]

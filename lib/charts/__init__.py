@@ -10,13 +10,14 @@ Notable features:
 
 from lib.charts.causes import over_time, pair_map, rows, spectrum, times
 from lib.charts.curves import curve_rows, learning_curves, paper_bands
+from lib.charts.exploratory import clock
 from lib.charts.items import fact_grid, grid, item_grid, raster, windows
 from lib.charts.speed import scaling, speed_bars
 from lib.charts.style import DARK, LIGHT, theme
 from lib.charts.verdicts import forest, predicted, seed_strips
 
 __all__ = [
-    "DARK", "LIGHT", "curve_rows", "fact_grid", "forest", "grid", "item_grid", "learning_curves", "over_time",
+    "DARK", "LIGHT", "clock", "curve_rows", "fact_grid", "forest", "grid", "item_grid", "learning_curves", "over_time",
     "pair_map", "paper_bands", "predicted", "raster", "rows", "scaling", "seed_strips", "spectrum", "speed_bars",
     "theme", "times", "windows",
 ]  # fmt: skip
