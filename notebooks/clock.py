@@ -89,7 +89,7 @@ chapter.table(table, falls)
 
 # %% [markdown]
 # *At best* is where the mean over runs is highest, and so a little flattered. Shares are means over three neighbouring evaluations. *Order known* is of what the order is worth: the distance between the two
-# floors that {doc}`dynamics` draws. Success is that of our runs here together with those of experiment 6, which learn the same texts by the same recipe; the parts of the loss were recorded here only.
+# floors of {doc}`capacity`. Success is that of our runs here together with those of experiment 6, which learn the same texts by the same recipe; the parts of the loss were recorded here only.
 #
 # ## To remember
 
