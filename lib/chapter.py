@@ -34,10 +34,17 @@ class Chapter:
         """How many of the registered runs are judged, in a sentence; `report` where the reader chose the runs."""
         if self.settings.seeds:
             return self.report
-        waiting = f"; {len(self.uncounted):,} more wait for theirs" if len(self.uncounted) else ""
+        waiting = f", for which {len(self.uncounted):,} more wait" if len(self.uncounted) else ""
         return (
-            f"{len(self.runs):,} of {len(self.settings.sweep()):,} registered runs belong to complete looks{waiting}."
+            f"{len(self.runs):,} of {len(self.settings.sweep()):,} registered runs are counted: judging is done only "
+            f"at numbers of seeds that were fixed beforehand{waiting}."
         )
+
+    def shown(self, runs: pd.DataFrame) -> str:
+        """How many runs a chapter on a part of the replication shows; `report` where the reader chose the runs."""
+        if self.settings.seeds:
+            return self.report
+        return f"{len(runs)} runs, at numbers of seeds that were fixed beforehand ({{doc}}`replication`)."
 
     def curves(self, runs: pd.DataFrame) -> pd.DataFrame:
         """The learning curves of `runs` (`Store.curves`)."""

@@ -6,7 +6,8 @@ import pandas as pd
 
 from lib import measures, tasks
 from lib.paper import published
-from lib.words import per_cent, size_name
+from lib.stats import clopper_pearson
+from lib.words import per_cent, size_name, span
 
 
 def numbers(runs: pd.DataFrame, curves: pd.DataFrame, sums: pd.DataFrame, facts: pd.DataFrame) -> dict[str, str]:
@@ -78,8 +79,9 @@ def _one_model(sums: pd.DataFrame) -> dict[str, str]:
         return {"sharp": f"{100 * sharp:.1f}", "together": "no n14 run yet"}
     alone = held_out.groupby("prompt")["greedy"].mean().prod()
     together = (
-        f"{(number == 4).sum()} of {len(number)} n14 runs have all four right ({100 * (number == 4).mean():.0f} %), "
-        f"where four independent sums of the same difficulty would give {100 * alone:.0f} %"
+        f"{(number == 4).sum()} of {len(number)} n14 runs have all four right ({100 * (number == 4).mean():.0f} %; "
+        f"{span(*clopper_pearson((number == 4).sum(), len(number)))}), where four independent sums of the same "
+        f"difficulty would give {100 * alone:.0f} %"
     )
     return {"sharp": f"{100 * sharp:.1f}", "together": together}
 

@@ -46,10 +46,10 @@ def _by_claim(judged: pd.DataFrame, gaps: pd.DataFrame) -> dict[str, pd.DataFram
         cells = base[base["claim"] == claim]
         if claim == "C9":
             cells = gaps[gaps["variant"] == "base"]
-            sums = cells["task"] == "arithmetic"
-            size = [f"n14 − {r.size}" if r.task == "arithmetic" else f"{r.size} − n14" for r in cells.itertuples()]
+            named = {"arithmetic": "sums: n14 − {}", "facts": "capitals: {} − n14"}
+            size = [named[r.task].format(r.size) for r in cells.itertuples()]
             ours = [f"{100 * r.estimate:+.0f} points" if r.runs else "no run" for r in cells.itertuples()]
-            cells = cells.assign(size=size, paper=sums.map({True: "sums", False: "capitals"}), here=ours)
+            cells = cells.assign(size=size, paper="–", here=ours)
         table = pd.DataFrame({"size": cells["size"], THEIRS: cells["paper"], "ours": cells["here"]})
         table["95 % interval"] = list(map(_interval, cells.itertuples()))
         found[claim] = table.assign(runs=cells["runs"], verdict=cells["verdict"], note=cells["note"])
@@ -157,7 +157,7 @@ def not_run(judged: pd.DataFrame, gaps: pd.DataFrame) -> str:
     text = f"Not run: {words.listing(sizes)}."
     if partly.empty:
         return text
-    return f"{text} What {words.listing(partly)} say of it stays open, and so does C8, which speaks of it alone."
+    return f"{text} What {words.listing(partly)} say of it stays open, and so does C8, that {WORDS['C8']}."
 
 
 def undecided(judged: pd.DataFrame) -> str:

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # What happens over time
 #
-# A published number is one moment of one run. Here are all moments of all registered runs of the published recipe: the same
+# A published number is one moment of one run. Here are all moments of the registered runs of the published recipe: the same
 # texts, sizes, optimizer and 30,000 iterations as in the paper {cite:p}`barron2025`, and a seed for each run, which draws the
 # initial weights, the windows and the order of the lines.
 
@@ -32,7 +32,7 @@ sums, facts = (runs[runs["task"] == task] for task in ("arithmetic", "facts"))
 curves = here.curves(runs)
 on_sums = curves[curves["task"] == "arithmetic"]
 paper = results().query("variant == 'base'")
-chapter.say(here.progress())
+chapter.say(here.shown(runs))
 
 # %% [markdown]
 # ## The sums
@@ -49,7 +49,7 @@ chapter.figure("learning-sums", sums, lambda: learning("arithmetic", ["seen_accu
 # %% [markdown]
 # The mean hides how restless single runs are. Here every hidden sum of every run has a line of its own:
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Larger models answer hidden sums in flashes. A line is a seed; it is filled where the sum is right. Point at a bar for its iterations.", "name": "fig-raster"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Larger models answer most hidden sums never, or in flashes. A line is a seed; it is filled where the sum is right. Point at a bar for its iterations.", "name": "fig-raster"}}
 def raster():
     items = here.items(sums, groups=["held out"])
     return charts.raster(items), dynamics.spans(items)
@@ -115,7 +115,7 @@ def remember():
         f"{words.size_name(width)} has {cell.max():.1f} at iteration {cell.idxmax()[1]:,} and {cell.iloc[-1]:.1f} at the end"
         for width, cell in right.groupby("width")
     ]
-    return f"**To remember.** Of four hidden sums {words.listing(each)}, on average. What a larger size finds early it does not keep."
+    return f"**To remember.** Of four hidden sums {words.listing(each)}, on average. What a larger size finds early it mostly does not keep."
 
 
 chapter.tell(sums, remember)

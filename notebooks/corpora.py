@@ -52,7 +52,7 @@ chapter.say(f"`Capital of ...is ...`: {'; '.join(lines)}.")
 # %% [markdown]
 # ## The stream
 #
-# The lines are strung together in one fixed order, and a training example is a window of consecutive characters that starts
+# The lines are strung together in one order, fixed for a run (the paper has one, our seeds draw theirs), and a training example is a window of consecutive characters that starts
 # anywhere. Most windows straddle two lines, so a model is rewarded for knowing *which line follows which*, a fact
 # about the file and not about arithmetic.
 

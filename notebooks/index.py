@@ -21,7 +21,7 @@ from lib import chapter
 here = chapter.begin("replication", globals())
 
 # %% tags=["remove-input"]
-from lib import answers, charts, claims, measures, render, report, words
+from lib import answers, charts, claims, estimates, measures, render, report, words
 from lib.experiments import pairs
 from lib.paper import results
 
@@ -33,32 +33,37 @@ chapters = answers.read(here.settings.store)
 
 # %% tags=["remove-input"]
 def opening():
-    right = sums.assign(right=measures.succeeded).groupby("width")["right"].agg(["sum", "size"])
-    sizes = words.listing(
-        f"{words.share(int(r['sum']), int(r['size']), ' runs')} of {words.size_name(int(width))}"
-        for width, r in right.iterrows()
-    )
+    base = runs[runs["variant"] == "base"].assign(right=measures.succeeded, single=estimates.share_right)
+    name = words.size_name
+    first, *rest = sums.assign(right=measures.succeeded).groupby("width")["right"].agg(["sum", "size"]).itertuples()
+    each = [f"{words.share(int(r.sum), r.size, ' runs')} of {name(r.Index)}" for r in rest]
+    start = f"{words.share(int(first.sum), first.size, ' runs').replace('(', '(95 % interval ')} of {name(first.Index)}"
+    single = words.listing(f"{100 * share:.0f}" for share in base[base["task"] == "arithmetic"].groupby("width")["single"].mean())
     text = [
-        f"- **The published pair.** All four hidden sums (5+7, 7+5, 5−7, 7−5) are right at the end in {sizes}; the number in a name is the model's width."
+        f"- **The published pair.** All four hidden sums (5+7, 7+5, 5−7, 7−5) are right at the end in {words.listing([start, *each])}; the number in a name is the model's width. Of single hidden "
+        f"sums, {single} % are right."
     ]
-    others = chapters["pairs"].runs
-    found = pairs.judged(pairs.by_pair(others))
+    found = pairs.judged(pairs.by_pair(chapters["pairs"].runs))
     aligned = found[found["windows"] == "lines"]
     if len(aligned):
-        each = words.listing(
-            f"{words.size_name(r.width)} {100 * r.mean:.0f} % ({words.span(r.low, r.high)})"
-            for r in aligned.itertuples()
-        )
+        each = words.listing(f"{name(r.width)} {100 * r.mean:.0f} % ({words.span(r.low, r.high)})" for r in aligned.itertuples())
         text.append(
-            f"- **Other pairs.** With each of the {aligned['pairs'].min()} pairs of different digits hidden in turn, the hidden sums that are right: {each} ({{doc}}`pairs`)."
+            f"- **Other pairs.** With each of the {aligned['pairs'].min()} pairs of different digits hidden in turn, in a text without an order of lines, the hidden sums that are right: {each}. By the "
+            f"registered rule: *{aligned[aligned['width'] == 14]['verdict'].iloc[0]}* ({{doc}}`pairs`)."
         )
+    facts, both = (base[base["task"] == task] for task in ("facts", "joint"))
+    if len(facts):
+        each = words.listing(f"{name(w)} {100 * share:.0f} %" for w, share in facts.groupby("width")["facts_accuracy"].mean().items())
+        text.append(f"- **Capitals recalled.** {each}, from {words.count(facts['seed'].nunique(), 'run')} each.")
+    if len(both):
+        text.append(f"- **Both together.** Of {len(both)} runs {both['right'].sum() or 'none'} {'fills' if both['right'].sum() < 2 else 'fill'} the hole, which says less than it seems to ({{doc}}`joint`).")
     return "\n".join([*text, f"- **Is it capacity?** {answers.is_it_capacity(answers.table(chapters))} ({{doc}}`why`)"])
 
 
 chapter.tell(sums, opening)
 
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The small model fills the hole; the larger ones find a part of it early, and lose it. Each cell is a sum: the share of training runs that answer it right. Outlined: the four that no run ever saw. Drag the slider to see training.", "name": "fig-headline"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The small model answers most of the hidden sums, the larger ones few; those have a part of them early and lose it. Each cell is a sum: the share of training runs that answer it right. Outlined: the four that no run ever saw. Drag the slider to see training.", "name": "fig-headline"}}
 def headline():
     items = here.items(sums)
     chart = charts.item_grid(items)
@@ -71,7 +76,7 @@ def headline():
 chapter.figure("headline", sums, headline)
 
 # %% [markdown]
-# You can {doc}`train such a model <laboratory>` in this page, or {doc}`ask a trained one <../book/model>`.
+# You can {doc}`train such a model <laboratory>` in your browser, or {doc}`ask a trained one <../book/model>`.
 #
 # ## Claim by claim
 

@@ -45,7 +45,7 @@ def answer():
 
 chapter.tell(here.runs, answer)
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Which pair is hidden decides as much as the size does. Each cell is an expression at the time when it is the hidden one, windows aligned; outlined: the published pair.", "name": "fig-pair-map"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Some pairs are filled in, others are not. Each cell is an expression at the time when it is the hidden one, windows aligned, so pair and seed cannot be told apart where a pair has one run; outlined: the published pair.", "name": "fig-pair-map"}}
 aligned = here.runs[here.runs["windows"] == "lines"]
 
 
@@ -60,7 +60,7 @@ chapter.figure("pair_map", aligned, pair_map)
 # By the distance of the two digits:
 
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Digits far apart are the hardest for n14. The same by the distance of the two digits (0: a double), mean over pairs.", "name": "fig-pair-distance"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The same by the distance of the two digits (0: a double): mean over pairs, of which there are fewer the farther apart they are.", "name": "fig-pair-distance"}}
 def distances():
     table = pairs.kinds(units, "lines").rename(columns={"share": "mean", "pairs": "runs"})
     table = table.assign(low=table["mean"], high=table["mean"], distance=table["distance"].map("distance {}".format))
@@ -74,8 +74,8 @@ chapter.figure("pair_distance", aligned, distances)
 def published():
     own = units[(units["held_out"] == "5,7") & (units["width"] == 14)]
     better = [
-        f"{answers.WINDOWS[r.windows]}, {(units[(units['width'] == 14) & (units['windows'] == r.windows) & ~units['alike']]['share'] >= r.share).mean():.0%} of the pairs do as well or better "
-        f"than (5,7), which has {100 * r.share:.0f} %"
+        f"{answers.WINDOWS[r.windows]}, {(units[(units['width'] == 14) & (units['windows'] == r.windows) & ~units['alike']]['share'] >= r.share).mean():.0%} of the pairs do at least as well "
+        f"as (5,7), which has {100 * r.share:.0f} %"
         for r in own.itertuples()
     ]
     return f"For n14, {words.listing(better)}." if better else ""

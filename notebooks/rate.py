@@ -39,17 +39,17 @@ def answer():
     at = found.set_index("quantity")
     text = f"**{rate.verdict(found).capitalize()}.** Success halves at {at.loc['w50', 'mean']:,.0f} parameters ({at.loc['w50', 'low']:,.0f} to {at.loc['w50', 'high']:,.0f}). "
     each = [
-        f"a size {said} from {at.loc[name, 'mean']:,.0f} on ({at.loc[name, 'low']:,.0f} to {at.loc[name, 'high']:,.0f}), {at.loc[name, 'ratio']:.2g} times that "
-        f"({at.loc[name, 'ratio_low']:.2g} to {at.loc[name, 'ratio_high']:.2g}), which is {'' if at.loc[name, 'accepted'] else 'not '}within a factor of {rate.NEAR}"
+        f"A size {said} from {at.loc[name, 'mean']:,.0f} on ({at.loc[name, 'low']:,.0f} to {at.loc[name, 'high']:,.0f}): {at.loc[name, 'ratio']:.2g} times that "
+        f"({at.loc[name, 'ratio_low']:.2g} to {at.loc[name, 'ratio_high']:.2g}), {rate.place(at.loc[name])} a factor of {rate.NEAR}."
         for name, said in rate.ACCOUNTS.items()
     ]
-    return text + f"{words.listing(each)[0].upper()}{words.listing(each)[1:]}."
+    return text + " ".join(each)
 
 
 chapter.tell(answered, answer)
 
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Nearly every size finds the rule, but larger ones do not keep it. By size: held-out sums right at the last iteration after training on the true answers; runs that had three of four right at some time; lines stored of the dealt answers.", "name": "fig-rate-shares"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "What a size stores, what it fills in at the end, and what it had at some time. By size: held-out sums right at the last iteration after training on the true answers; runs that had three of four right at some time; lines stored of the dealt answers. Bars are 95 % intervals over runs; the three runs of the largest size train unsteadily.", "name": "fig-rate-shares"}}
 def shares():
     keys = ["width", "parameters"]
     true, dealt = (answered[answered["answers"] == kind] for kind in ("true", "dealt"))
@@ -57,17 +57,17 @@ def shares():
     lines = {
         "fills the hole at the end": estimates.table(true, keys),
         "stores dealt answers": estimates.table(dealt, keys, dealt["seen_accuracy"]),
-        "had 3 of 4 of it once": estimates.table(once, keys, once["iteration"] < float("inf")),
+        "runs with 3 of 4 right at some time": estimates.table(once, keys, once["iteration"] < float("inf")),
     }
     table = pd.concat([part.assign(what=what) for what, part in lines.items()])
     marks = {} if found.empty else {"half": found.set_index("quantity").loc["w50", "mean"]}
-    return charts.spectrum(table, "what", "share right at the end (%)", thresholds=marks), table
+    return charts.spectrum(table, "what", "share (%)", thresholds=marks), table
 
 
 chapter.figure("rate_shares", answered, shares)
 
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Larger sizes store a table without a rule sooner than they find the rule. The median iteration at which a size first stores 95 % of the dealt lines, and first has 3 of 4 held-out sums right with the true ones. Sizes whose median run never does are left out.", "name": "fig-rate-times"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Rule and table, which comes first? The median iteration at which a size first stores 95 % of the dealt lines, and first has 3 of 4 held-out sums right with the true ones, with quartiles. Sizes whose median run never does are left out.", "name": "fig-rate-times"}}
 when = rate.times(curves).groupby(["answers", "width", "parameters"], as_index=False)["iteration"]
 when = when.agg(
     mean="median",
@@ -117,8 +117,8 @@ slow = here.runs[(here.runs["answers"] == "true") & here.runs["width"].isin(rate
 def factors():
     table = estimates.table(slow, ["width", "parameters", "mlp_rate"])
     return charts.spectrum(
-        table.assign(mlp_rate=table["mlp_rate"].map("x {:g}".format)).rename(columns={"mlp_rate": "MLP's rate"}),
-        "MLP's rate",
+        table.assign(mlp_rate=table["mlp_rate"].map("x {:g}".format)).rename(columns={"mlp_rate": "rate of the MLP"}),
+        "rate of the MLP",
     ), table
 
 
@@ -128,7 +128,7 @@ chapter.figure("mlp_rate", slow, factors)
 # ## How much is kept
 #
 # Exploratory, judged by no rule. The dealt answers are a table of known entropy, so the loss says how many bits of it a size has stored. Models of natural text were found to hold
-# about 3.6 bits a parameter {cite:p}`morris2025`; these small ones are nowhere near a limit of that kind.
+# about 3.6 bits a parameter {cite:p}`morris2025`; these small ones stay far below it, though the smallest do not store the whole table.
 
 
 # %% tags=["remove-input"]

@@ -55,7 +55,7 @@ chapter.tell(here.runs, answer)
 def shapes():
     sums = table[(table["task"] == "arithmetic") & (table["measure"] == "held-out sums")].copy()
     plain = sums["shape"] == "width"
-    sums["line"] = ("width" if r.shape == "width" else f"{r.shape}, width {r.width}" for r in sums.itertuples())
+    sums["line"] = ["width" if r.shape == "width" else f"{r.shape}, width {r.width}" for r in sums.itertuples()]
     start = [
         sums[plain & (sums["width"] == w)].assign(line=f"{what}, width {w}")
         for what in ("expansion", "layers")

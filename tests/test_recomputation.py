@@ -361,8 +361,8 @@ def findings(page: Page) -> None:
     assert {v: int(n) for n, v in counts.items()} == Counter(found[3] for found in decayed)
     assert summed["ours"].startswith(f"{len(CLAIMS)} cells: ") and summed["runs"] == str(sum(f[2] for f in decayed))
     for row, (task, width, gap, bounds, _, n, _, found) in zip(rest, family()["base"], strict=True):
-        names = (f"n14 − n{width}", "sums") if task == "arithmetic" else (f"n{width} − n14", "capitals")
-        assert (row["size"], row["the paper's one run"]) == names and row["runs"] == str(n)
+        size = f"sums: n14 − n{width}" if task == "arithmetic" else f"capitals: n{width} − n14"
+        assert row["size"] == size and row["runs"] == str(n)
         close(row["ours"].replace("+", ""), [100 * gap], 0.5)
         close(row["95 % interval"], 100 * np.array(bounds), 1)
         assert row["verdict"][2:] == found
@@ -412,12 +412,19 @@ def opening(page: Page) -> None:
     for width in SIZES:
         runs = cell("arithmetic", "base", width)
         (text,) = page.take(rf"(\d+ of \d+ runs \([^)]*\)) of n{width}")
-        share(text, sum(map(success, runs)), len(runs), " runs")
+        share(text.replace("95 % interval ", ""), sum(map(success, runs)), len(runs), " runs")
+    single = [f"{100 * np.mean([r['held'][-1] / 4 for r in cell('arithmetic', 'base', w)]):.0f}" for w in SIZES]
+    page.take(rf"Of single hidden sums, {single[0]}, {single[1]} and {single[2]} % are right")
     for width in SIZES:
         values = pair_shares()[width]
-        mean, low, high = page.take(rf"n{width} (\d+) % \((\d+) to (\d+) %\)(?=[, ])")
+        mean, low, high = page.take(rf"n{width} (\d+) % \((\d+) to (\d+) %\)(?=[., ])")
         close(f"{mean} {low} {high}", [100 * np.mean(values), *(100 * np.array(drawn(values)))], 1)
     page.take(r"each of the 45 pairs of different digits")
+    facts = [cell("facts", "base", w) for w in SIZES]
+    recalled_ = [f"n{w} {100 * np.mean([r['recall'][-1] for r in runs]):.0f} %" for w, runs in zip(SIZES, facts, strict=True)]
+    page.take(rf"{recalled_[0]}, {recalled_[1]} and {recalled_[2]}, from {len(facts[0])} runs each")
+    both = [r for w in SIZES for r in cell("joint", "base", w)]
+    page.take(rf"Of {len(both)} runs {sum(map(success, both)) or 'none'} fill")
 
 
 def test_index():
@@ -524,13 +531,17 @@ def test_verdicts():
     page = Page("verdicts")
     provisional(page)
     for claim in ("C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9"):
-        whole, run, not_run = page.take(rf"- \*\*{claim}\*\*: . ([a-z ]+); of what was run: (?:. )?([a-z –]+); not run: (.*?)\.")
+        whole, run, not_run = page.take(rf"- \*\*{claim}\*\*: . ([a-z ]+)(?:; of what was run: (?:. )?([a-z –]+); not run: (.*?))?\.")
         words = [judge(t, rule, w, "base")[3] for c, t, rule, w in CLAIMS if c == claim]
         if words:
             order = ["not replicated", "missing", "unresolved", "uninformative", "replicated"]
-            every = words + ["missing"] * (not_run != "–")
-            assert (run, whole) == (min(words, key=order.index), min(every, key=order.index))
+            every = words + ["missing"] * bool(not_run)
+            assert whole == min(every, key=order.index) and run in (None, min(words, key=order.index))
     page.take(r"\(6 layers, 10\.6 million parameters\)")
+    words_ = {"arithmetic": "sums", "facts": "capitals"}
+    for variant, rows in family().items():
+        for task, width, *_, adjusted, _ in rows:
+            p_value(page.take(rf"{variant}, {words_[task]}, n{width}: ([<\d.e-]+)(?=[;.])")[0].rstrip("."), adjusted)
     for variant in ("base", "wd", "one order"):
         z, p = trend([(sum(map(success, runs)), len(runs)) for runs in (cell("arithmetic", variant, w) for w in SIZES)])
         page.take(rf"{variant} z = {z:.2f}, p {re.escape(f'{p:.2g}' if p >= 1e-4 else '<0.0001')}(?=[;.])")
@@ -630,8 +641,9 @@ def one_model(page: Page, sums: list[dict]) -> None:
         np.mean([success(r) for r in n14]),
         np.prod([np.mean([r["greedy"][-1][SUMS.index(s)] for r in n14]) for s in HELD_OUT]),
     )
+    low, high = 100 * np.array(exact(sum(map(success, n14)), len(n14)))
     page.take(
-        rf"{sum(map(success, n14))} of {len(n14)} n14 runs have all four right \({100 * whole:.0f} %\), where four .*? give {100 * alone:.0f} %"
+        rf"{sum(map(success, n14))} of {len(n14)} n14 runs have all four right \({100 * whole:.0f} %; {low:.0f} to {high:.0f} %\), where four .*? give {100 * alone:.0f} %"
     )
 
 
@@ -681,7 +693,7 @@ def test_replication():
     page = Page("replication")
     provisional(page)
     judged_, asked, waiting = page.take(
-        r"([\d,]+) of ([\d,]+) registered runs belong to complete looks; ([\d,]+) more wait for theirs"
+        r"([\d,]+) of ([\d,]+) registered runs are counted: .*? beforehand, for which ([\d,]+) more wait\."
     )
     goals = {"arithmetic": 100, "joint": 20, "facts": 20}
     assert int(asked.replace(",", "")) == 4 * (sum(2 * n for n in goals.values()) + 20)  # MLT included
@@ -730,7 +742,7 @@ def test_points():
 def test_joint():
     page = Page("joint")
     page.take("windows of 24 characters instead of 9, draws 576 of them an update instead of 882, and has 66 characters instead of 17")
-    page.take(r"[\d,]+ of [\d,]+ registered runs belong to complete looks; [\d,]+ more")
+    page.take(r"\d+ runs, at numbers of seeds that were fixed beforehand")
     for width in SIZES:
         alone, both = (cell(task, "base", width) for task in ("arithmetic", "joint"))
         shares = [np.mean([r["held"][-1] / 4 for r in runs]) for runs in (alone, both)]
@@ -751,7 +763,7 @@ def test_joint():
         assert row["McNemar p"] == f"{p:.2g}"
         scale, what = (100, "recall") if task == "facts" else (1, "held")
         gaps_ = [scale * (pairs[1][s][what][-1] - pairs[0][s][what][-1]) for s in seeds]
-        text = row["score, with less without"].replace(" of 4", "").replace("+", "")
+        text = row["change with decay"].replace(" of 4", "").replace("+", "")
         bounds = drawn(gaps_) if np.ptp(gaps_) else (np.mean(gaps_),) * 2
         step = (
             scale / (50 if what == "recall" else 1) / len(seeds)
@@ -792,7 +804,7 @@ def floors() -> tuple[float, float]:
 
 def test_capacity():
     page = Page("capacity")
-    page.take(r"[\d,]+ of [\d,]+ registered runs belong to complete looks; [\d,]+ more")
+    page.take(r"\d+ runs, at numbers of seeds that were fixed beforehand")
     upper, lower = floors()
     rows = page.table("at some evaluation", "paper's checkpoint", "lowest loss", "at the end")
     for row, width in zip(rows, SIZES, strict=True):
@@ -884,7 +896,7 @@ def test_verdict_figures():
         assert (row.low, row.high) == pytest.approx((low, high), abs=1e-5 if isinstance(basis, tuple) else 0.01)
     expected = [row for rows in family().values() for row in rows]
     for row, (_, width, gap, bounds, p, n, adjusted, found) in zip(data("trade-off").itertuples(), expected, strict=True):
-        assert re.search(rf"than n{width} \(p [<\d.e-]+\)$", row.label) and (row.runs, row.verdict) == (n, found)
+        assert row.label.endswith(f"than n{width}") and (row.runs, row.verdict) == (n, found)
         p_value(str(row.p), p)
         p_value(str(row.adjusted), adjusted)
         assert row.estimate == pytest.approx(gap, rel=1e-5) and (row.low, row.high) == pytest.approx(bounds, abs=0.01)

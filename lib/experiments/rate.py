@@ -94,6 +94,12 @@ def accounts(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def place(account: pd.Series) -> str:
+    """Where the interval of a ratio lies, in words before "a factor of": accepted is what lies within."""
+    outside = account["ratio_low"] > NEAR or account["ratio_high"] < 1 / NEAR
+    return "within" if account["accepted"] else "outside of" if outside else "within or outside of, which is open,"
+
+
 def verdict(found: pd.DataFrame) -> str:
     """ "capacity" or "rate" where that account alone is accepted, else "neither", or "missing"."""
     if found.empty:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from lib import estimates, stats, words
+from lib import stats, words
 from lib.measures import succeeded
 from lib.words import size_name
 
@@ -34,11 +34,15 @@ def paired(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def successes(runs: pd.DataFrame) -> pd.DataFrame:
-    """The share of successes (`succeeded`) with and without: `estimates.table` by cell and what the runs are."""
+    """The share of successes (`succeeded`) with and without: a row a cell and what the runs are, both in words.
+
+    Columns: cell, runs_are, runs, successes, mean, low, high (exact).
+    """
     runs = runs[runs["variant"].isin(["base", "wd"])].sort_values(["task", "width", "variant"])
     cell = [f"{words.TASKS[r.task]}, {size_name(r.width)}" for r in runs.itertuples()]
-    labelled = runs.assign(cell=cell, runs_are=runs["variant"].map(words.VARIANTS))
-    return estimates.table(labelled, ["cell", "runs_are"], succeeded(runs).astype(float))
+    labelled = runs.assign(cell=cell, runs_are=runs["variant"].map(words.VARIANTS), success=succeeded(runs))
+    found = stats.shares(labelled, ["cell", "runs_are"], "success").rename(columns={"share": "mean"})
+    return found.set_index("cell").loc[list(dict.fromkeys(cell))].reset_index()
 
 
 def shown_pairs(table: pd.DataFrame) -> pd.DataFrame:
@@ -49,5 +53,5 @@ def shown_pairs(table: pd.DataFrame) -> pd.DataFrame:
         span = f" ({scale * r['low']:+.2g} to {scale * r['high']:+.2g})" if r["low"] == r["low"] else ""
         row = {"trained on": f"{words.TASKS[r['task']]}, {size_name(r['width'])}", "seeds": r["pairs"]}
         row |= {"only without": r["only without"], "only with": r["only with"], "McNemar p": words.p_value(r["p"])}
-        rows.append(row | {"score, with less without": f"{scale * r['difference']:+.2g}{unit}{span}"})
+        rows.append(row | {"change with decay": f"{scale * r['difference']:+.2g}{unit}{span}"})
     return pd.DataFrame(rows)
