@@ -432,6 +432,7 @@ def test_index():
     opening(page)
     findings(page)
     page.take(r"\(6 layers, 10\.6 million parameters\)")
+    page.take("the held-out pair in 1.5 million iterations")
     page.take(r'of 182 prompts .*?"4 of 4" and "0 of 4"')
     page.close()
 
@@ -538,6 +539,7 @@ def test_verdicts():
             every = words + ["missing"] * bool(not_run)
             assert whole == min(every, key=order.index) and run in (None, min(words, key=order.index))
     page.take(r"\(6 layers, 10\.6 million parameters\)")
+    page.take("the held-out pair in 1.5 million iterations")
     words_ = {"arithmetic": "sums", "facts": "capitals"}
     for variant, rows in family().items():
         for task, width, *_, adjusted, _ in rows:

@@ -99,7 +99,7 @@ def _panel(
         x=x, color=alt.Color(f"{groups.field}:N", **common, scale=groups.scale("colour"))
     )
     band = base.mark_area().encode(y=y["low"], y2="high:Q", opacity=kept.then(alt.value(0.16)).otherwise(alt.value(0)))
-    strong = kept.then(alt.value(1)).otherwise(alt.value(0.08))
+    strong = kept.then(alt.value(1)).otherwise(alt.value(0.06))
     dash = alt.StrokeDash(f"{groups.field}:N", **common, scale=groups.scale("dash"))
     line = base.mark_line(strokeWidth=2, strokeJoin="round").encode(y=y["mean"], strokeDash=dash, opacity=strong)
     if top:
