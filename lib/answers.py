@@ -59,9 +59,10 @@ def _tuning(here: Chapter) -> list[tuple[str, str, str]]:
         table = tuning.chosen(shares, parts)
         lead, word = tuning.verdict(table)
         each = ", ".join(f"{words.size_name(r.width)} {100 * r.tests:.0f} %" for r in table.itertuples())
-        effect = f"{each}; n14 leads by {said(lead.low, lead.high, lead.mean)}" if each else "–"
+        effect = f"{each}; n14 leads by {said(lead.low, lead.high, lead.mean)}"
+        judged = word if parts == ("rate",) else "described"  # the rule speaks of the rate alone
         made = set(parts) <= set(here.runs["part"])
-        rows.append((cause, effect if made else "–", word if len(parts) == 1 else "described" if made else "missing"))
+        rows.append((cause, effect, judged) if made else (cause, "–", "missing"))
     return rows
 
 
@@ -118,8 +119,8 @@ def table(chapters: Mapping[str, Chapter]) -> pd.DataFrame:
 
 def remember(name: str, here: Chapter) -> str:
     """What to remember of an experiment: its rows of `table` in a sentence each."""
-    said = [f"{cause[0].upper()}{cause[1:]}: {effect}; *{verdict}*." for cause, effect, verdict in ROWS[name](here)]
-    return f"**To remember.** {' '.join(said)}"
+    rows = [f"{cause[0].upper()}{cause[1:]}: {effect}; *{verdict}*." for cause, effect, verdict in ROWS[name](here)]
+    return f"**To remember.** {' '.join(rows)}"
 
 
 def is_it_capacity(found: pd.DataFrame) -> str:

@@ -40,7 +40,7 @@ def _one_line(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_claim(judged: pd.DataFrame, gaps: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The rows of each claim: size, the paper's one run, ours, 95 % interval, runs, verdict, note (not of C7)."""
+    """The rows of each claim: size, the paper's one run, ours, 95 % interval, runs, verdict, note."""
     base, found = judged[judged["variant"] == "base"], {}
     for claim in WORDS:
         cells = base[base["claim"] == claim]
@@ -53,6 +53,7 @@ def _by_claim(judged: pd.DataFrame, gaps: pd.DataFrame) -> dict[str, pd.DataFram
         table = pd.DataFrame({"size": cells["size"], THEIRS: cells["paper"], "ours": cells["here"]})
         table["95 % interval"] = list(map(_interval, cells.itertuples()))
         found[claim] = table.assign(runs=cells["runs"], verdict=cells["verdict"], note=cells["note"])
+    found["C7"] = _regularized(judged)
     found["C8"] = pd.DataFrame(
         [("MLT", "0 of 4 sums", "no run", "–", 0, "missing", "")], columns=list(found["C8"].columns)
     )
@@ -76,7 +77,7 @@ def findings(judged: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
     for claim, table in _by_claim(judged, gaps).items():
         table = table[table["runs"] != 0]
         if claim == "C7":
-            table = _summed(_regularized(judged))
+            table = _summed(table)
         if len(table):
             verdict = [_marked(r.verdict, r.note) for r in table.itertuples()]
             parts.append(table.assign(verdict=verdict, claim=[_heading(claim), *[""] * (len(table) - 1)]))
@@ -87,8 +88,7 @@ def findings(judged: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
 
 
 def _summed(cells: pd.DataFrame) -> pd.DataFrame:
-    """The cells of a claim that were run, in one row: how many have which verdict, and the worst of them."""
-    cells = cells[cells["runs"] > 0]
+    """The cells of a claim, in one row: how many have which verdict, and the worst of them."""
     if cells.empty:
         return cells
     counted = words.listing(f"{(cells['verdict'] == v).sum()} {v}" for v in MARKS if (cells["verdict"] == v).any())
@@ -109,8 +109,6 @@ def record(judged: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
     """The verdict on each whole claim, by the registered order of verdicts; sizes that were run and not run apart."""
     rows = []
     for claim, table in _by_claim(judged, gaps).items():
-        if claim == "C7":
-            table = _regularized(judged)
         run, not_run = table[table["runs"] > 0], table[table["runs"] == 0]
         row = {"claim": claim, "registered verdict on the whole": _marked(verdicts.overall(table.itertuples()))}
         row["of what was run"] = _marked(verdicts.overall(run.itertuples())) if len(run) else "–"
