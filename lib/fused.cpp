@@ -363,7 +363,7 @@ struct Workspace {
     Rows rows[L];
     std::deque<Tile> tiles;
     vec x[D][TILE], n3[D][TILE], inverse3[TILE], logits[V][TILE], e[H > 3 * D ? H : 3 * D][TILE]; // of the tile at hand
-    vec turned[TILE * (H > D ? H : D)];
+    vec turned[TILE * (H > D ? H : D) > EVECS * D ? TILE * (H > D ? H : D) : EVECS * D]; // of a tile, or of the table
     Folded layers[L];
     float head[V * D], headT[V * D], dhead[V * D];
     Workspace() { rows[0].q = rows[0].k = rows[0].v = rows[0].dq = rows[0].dk = rows[0].dv = x0; }
