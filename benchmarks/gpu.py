@@ -1,7 +1,8 @@
 """What is worth most on a GPU, as far as the time goes: `make gpu`, or `python benchmarks/gpu.py --time-budget 2h`.
 
 First the tests that need a GPU, without which nothing that it trains can be believed; then the benchmark's table, MLT's
-cells of the registered replication, and more seeds of its other cells. What was stopped goes on by the same command.
+cells of the registered replication, what lacks of the second protocol, and more seeds of the replication's other cells.
+What was stopped goes on by the same command.
 """
 
 import os
@@ -27,6 +28,7 @@ STEPS = (
     # MLT in bfloat16, as the registered cells are: 10 seeds a cell of the sums, 5 elsewhere
     "-m lib run replication --tasks arithmetic --widths 384 --seeds 10",
     "-m lib run replication --tasks facts,joint --widths 384 --seeds 5",
+    "-m lib run causes",
     "-m lib run replication --widths 14,28,56",
 )
 
