@@ -73,9 +73,15 @@ class Stored:
             arrays.append(pa.ListArray.from_arrays(pa.array(ends), pa.array(values.ravel())))
         text = self.text.encode()
         sums = {"details": digest(text), "all": digest(text, *(self.columns[name] for name in kept.names))}
-        table = pa.table(arrays, schema=kept.with_metadata({"run": text, "sha256": json.dumps(sums)}))
         file = io.BytesIO()
-        pq.write_table(table, file, compression="zstd", compression_level=12, write_page_checksum=True)
+        options: dict = {"compression": "zstd", "compression_level": 12, "write_page_checksum": True}
+        # A file is so small that statistics, and the schema a second time, would be the most of it.
+        options |= {"store_schema": False, "write_statistics": False}
+        options["use_dictionary"] = [f"{name}.list.element" for name in SCORES]
+        options["column_encoding"] = {"iteration": "DELTA_BINARY_PACKED"}
+        with pq.ParquetWriter(file, kept, **options) as writer:
+            writer.write_table(pa.table(arrays, schema=kept))
+            writer.add_key_value_metadata({"run": text, "sha256": json.dumps(sums)})
         return file.getvalue()
 
 
