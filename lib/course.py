@@ -178,7 +178,7 @@ def train_stack(
         stack.advance(updates)
         chunk = max(1, int(updates * min(CHUNK_SECONDS / max(time.monotonic() - begun, 1e-6), 1_000)))
     updates = max(1, runs[0].iterations - at_start)
-    course.finish((time.monotonic() - started) / len(runs) * runs[0].iterations / updates)
+    course.finish((time.monotonic() - started) * runs[0].iterations / updates)  # for all of a stack, from its beginning
     return True
 
 

@@ -82,6 +82,9 @@ def unpack(architecture: Architecture, flat: Tensor) -> dict[str, Tensor]:
     return {n: p.view(-1, *s) for (n, s), p in zip(shapes.items(), parts, strict=True)}
 
 
+GOLDEN = -0x61C8864680B583EB  # 2 ** 64 over the golden ratio, as a signed number
+
+
 def mix(x: Tensor) -> Tensor:
     """A hash of 64-bit integers, elementwise: the finalizer of SplitMix64 (Steele, Lea and Flood 2014, fig. 16)."""
     x = (x ^ (x >> 30 & 0x3FFFFFFFF)) * -0x40A7B892E31B1A47
@@ -92,7 +95,8 @@ def mix(x: Tensor) -> Tensor:
 def uniform(key: Tensor, count: int, bound: int) -> Tensor:
     """`count` whole numbers in 0..bound-1 for each key (S,), shape (S, count): a pure function of key and place."""
     place = torch.arange(count, device=key.device)
-    bits = mix(key[:, None] + place * -0x61C8864680B583EB)
+    # key + GOLDEN place, modulo 2 ** 64, in a form that no compiler takes for an index of 32 bits
+    bits = mix((key[:, None] + place) * GOLDEN + key[:, None] * (1 - GOLDEN))
     return (bits >> 33 & 0x7FFFFFFF) * bound >> 31
 
 
@@ -104,32 +108,43 @@ def _dropout(x: Tensor, rate: float, key: Tensor | None, site: int) -> Tensor:
     return x * kept.view_as(x) / (1 - rate)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, drop, as_sums: bool) -> Tensor:
-    """Causal attention over q, k, v (S, B, heads, T, head size).
-
-    With `as_sums` the products are written as sums that a compiler can merge with what surrounds them: for a dozen
-    positions of a dozen features that saves launching millions of tiny matrix products.
-    """
+def attend(q: Tensor, k: Tensor, v: Tensor, drop, gpu: bool) -> Tensor:
+    """Causal attention over q, k, v (S, B, heads, T, head size); in the form for a GPU, as sums (see `forward`)."""
     T, size = q.shape[-2:]
     hidden = torch.ones(T, T, dtype=torch.bool, device=q.device).triu(1)
-    scores = (q[..., :, None, :] * k[..., None, :, :]).sum(-1) if as_sums else q @ k.transpose(-1, -2)
+    scores = (q[..., :, None, :] * k[..., None, :, :]).sum(-1) if gpu else q @ k.transpose(-1, -2)
     share = drop((scores / math.sqrt(size)).masked_fill(hidden, -torch.inf).softmax(-1))
-    return (share[..., None] * v[..., None, :, :]).sum(-2) if as_sums else share @ v
+    return (share[..., None] * v[..., None, :, :]).sum(-2) if gpu else share @ v
+
+
+def pieces(models: int, tokens: int) -> int:
+    """Into how many pieces to cut the tokens that each of so many models reads, so that a GPU has enough to do at once.
+
+    Else a gradient, a sum over all tokens, would keep as many of its hundred processors busy as there are models.
+    """
+    whole = [n for n in range(1, tokens // 128 + 1) if tokens % n == 0]
+    return next((n for n in whole if n * models >= 512), max(whole, default=1))
 
 
 def forward(
-    architecture: Architecture, flat: Tensor, tokens: Tensor, dropout: float = 0.0, key: Tensor | None = None
-) -> Tensor:
+    architecture: Architecture, flat: Tensor, tokens: Tensor, dropout: float = 0.0, key: Tensor | None = None,
+    gpu: bool = False,
+) -> Tensor:  # fmt: skip
     """Logits (S, B, T, vocabulary) of the models `flat` (S, P) for tokens (S, B, T) or (B, T), T at most the context.
 
-    `key` (S,) int64 decides the dropout masks; without it nothing is dropped.
+    `key` (S,) int64 decides the dropout masks; without it nothing is dropped. With `gpu` the same is computed in a form
+    that a compiler makes the best of for a GPU: attention as sums, which merge with what surrounds them, where a dozen
+    positions of a dozen features would be millions of tiny matrix products; the products over all tokens in `pieces`;
+    and the embedding as one of them, so that its gradient is summed in one order, too.
     """
     a, p = architecture, unpack(architecture, flat)
     S, (B, T) = len(flat), tokens.shape[-2:]
     tokens = tokens.expand(S, B, T)
+    cut = pieces(S, B * T) if gpu else 1
 
     def linear(x: Tensor, weight: Tensor) -> Tensor:  # (S, B, T, i), (S, o, i) -> (S, B, T, o)
-        return (x.reshape(S, B * T, -1) @ weight.transpose(1, 2)).view(S, B, T, -1)
+        weight = weight.transpose(1, 2)[:, None].expand(-1, cut, -1, -1).flatten(0, 1)
+        return (x.reshape(S * cut, B * T // cut, -1) @ weight).view(S, B, T, -1)
 
     def norm(x: Tensor, gain: Tensor) -> Tensor:
         return F.layer_norm(x, (a.width,)) * gain[:, None, None]
@@ -140,11 +155,16 @@ def forward(
     def drop(site: int):
         return lambda x: _dropout(x, dropout, key, site)
 
-    x = p["tokens"].gather(1, tokens.reshape(S, -1, 1).expand(-1, -1, a.width)).view(S, B, T, -1)
+    if gpu:
+        with torch.autocast(flat.device.type, enabled=False):
+            each = tokens[..., None] == torch.arange(a.vocabulary, device=tokens.device)
+            x = linear(each.to(flat.dtype), p["tokens"].transpose(1, 2))
+    else:
+        x = p["tokens"].gather(1, tokens.reshape(S, -1, 1).expand(-1, -1, a.width)).view(S, B, T, -1)
     x = drop(0)(x + p["positions"][:, None, :T])
     for i in range(a.layers):
         q, k, v = linear(norm(x, p[f"{i}.norm1"]), p[f"{i}.attention"]).chunk(3, dim=-1)
-        y = attend(split(q), split(k), split(v), drop(3 * i + 1), as_sums=x.is_cuda)
+        y = attend(split(q), split(k), split(v), drop(3 * i + 1), gpu)
         x = x + drop(3 * i + 2)(linear(y.transpose(2, 3).reshape(S, B, T, -1), p[f"{i}.projection"]))
         y = F.gelu(linear(norm(x, p[f"{i}.norm2"]), p[f"{i}.up"]))
         x = x + drop(3 * i + 3)(linear(y, p[f"{i}.down"]))

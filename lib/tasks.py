@@ -105,6 +105,8 @@ class Task:
     @property
     def counted(self) -> np.ndarray:
         """Which of the characters that its windows ask for count in the loss, shape (offsets, context), bool."""
+        if self.targets == "all":
+            return np.ones((self.offsets, self.context), dtype=bool)
         place = np.arange(1, self.context + 1)  # in the line, of the character that is asked for
         answers = np.tile((place > EQUALS) & (place < LINE), (self.offsets, 1))
         blank = np.array([line[EQUALS + 1] == " " for line in self.text.split("\n")[: self.offsets]])

@@ -6,8 +6,8 @@ Notable features:
 - windows and dropout masks are a pure function of (seed, step), so a run depends neither on its neighbours in the stack
   nor on when it is evaluated, interrupted or resumed;
 - on a CPU the models of a stack are trained one after another, by the fused form where it fits: without dropout, and
-  where every character counts in the loss; on a GPU they are trained together and whole steps are captured in a CUDA
-  graph, which is checked once against a step that is not.
+  where every character counts in the loss; on a GPU they are trained together, by compiled functions, and whole steps
+  are captured in a CUDA graph, which is checked once against a step that is not.
 """
 
 import warnings
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from lib import fused
 from lib.errors import UserError
-from lib.model import forward, initialize, losses, mix, uniform
+from lib.model import Architecture, forward, initialize, losses, mix, uniform
 from lib.parts import Reader
 from lib.run import Run
 from lib.scoring import Scorer
@@ -33,14 +33,61 @@ def stream(seeds: Tensor, step: Tensor, number: int) -> Tensor:
     return mix(mix(seeds * 2 + number) + step)
 
 
-def compiled_forward() -> Callable[..., Tensor]:
-    """`forward`, compiled whole for the one shape that it is then called with.
+def draw(
+    seeds: Tensor,
+    step: Tensor,
+    text: Tensor,
+    counted: Tensor | None,
+    batch: int,
+    offsets: int,
+    stride: int,
+    context: int,
+) -> tuple[Tensor, Tensor | None]:
+    """The windows (S, B, context + 1) of the texts (S, characters) at a step, and how often each target counts.
+
+    With `counted` (S, offsets, context), which characters count at all, each window is read once and counted as often
+    as it is drawn.
+    """
+    at, often = uniform(stream(seeds, step, 0), batch, offsets), None
+    if counted is not None:
+        one = torch.ones_like(at, dtype=torch.float32)
+        often = one.new_zeros(len(at), offsets).scatter_add_(1, at, one)[:, :, None] * counted
+        at = torch.arange(offsets, device=at.device).expand(len(at), -1)
+    places = (at * stride)[:, :, None] + torch.arange(context + 1, device=at.device)
+    return text.gather(1, places.flatten(1)).view(places.shape), often
+
+
+def objective(
+    architecture: Architecture, flat: Tensor, windows: Tensor, often: Tensor | None, dropout: float, key: Tensor | None,
+    gpu: bool,
+) -> Tensor:  # fmt: skip
+    """What is descended: the sum of the models' losses, whose gradient is that of each model."""
+    logits = forward(architecture, flat, windows[..., :-1], dropout, key, gpu)
+    return losses(logits, windows[..., 1:], often).sum()
+
+
+def adamw(
+    flat: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, grad: Tensor, rate: Tensor, decay: Tensor, step: Tensor
+) -> None:
+    """One update of AdamW with gradients clipped to a norm of 1, in place; all but the step (S, P), or (S, 1)."""
+    grad = grad * (1 / (grad.norm(dim=1, keepdim=True) + 1e-6)).clamp(max=1)
+    exp_avg.lerp_(grad, 1 - BETAS[0])
+    exp_avg_sq.mul_(BETAS[1]).addcmul_(grad, grad, value=1 - BETAS[1])
+    flat.mul_(1 - rate * decay)
+    correct1, correct2 = (1 - beta ** (step + 1).double() for beta in BETAS)
+    scale = exp_avg_sq.sqrt() / correct2.sqrt().to(flat.dtype) + EPSILON
+    flat.sub_(rate / correct1.to(flat.dtype) * exp_avg / scale)
+
+
+def compiled() -> tuple[Callable, Callable, Callable]:
+    """`draw`, `objective` and `adamw`, compiled whole for the one shape that they are then called with.
 
     The compiler keeps few variants of one function and then leaves it as it is without a word, so it forgets those of
     other shapes here.
     """
     torch.compiler.reset()
-    return torch.compile(forward, dynamic=False, fullgraph=True)
+    draws, descends, updates = (torch.compile(f, dynamic=False, fullgraph=True) for f in (draw, objective, adamw))
+    return draws, descends, updates
 
 
 class Stack:
@@ -60,8 +107,9 @@ class Stack:
         self.context, self.batch, self.offsets = run.corpus.context, run.corpus.batch, run.corpus.offsets
         self.stride = run.corpus.stride
         some = run.targets != "all"  # which only the plain form knows
-        fits = device == "cpu" and not some and fused.fits(self.architecture, self.dropout)
-        self.engine = "graph" if device != "cpu" else "fused" if fits else "plain"
+        self.gpu = device != "cpu"
+        fits = not self.gpu and not some and fused.fits(self.architecture, self.dropout)
+        self.engine = "graph" if self.gpu else "fused" if fits else "plain"
         if self.precision == "bfloat16" and device == "cpu":
             raise UserError("precision is bfloat16, but a CPU trains in float32 only.")
         self.flat = initialize(self.architecture, [r.seed for r in runs]).to(device)
@@ -75,10 +123,18 @@ class Stack:
         self.scale = torch.where(mlp, torch.tensor([[r.mlp_rate] for r in runs], device=device), 1.0)
         self.step = torch.zeros((), dtype=torch.int64, device=device)
         self.corpora = [fused.Corpus(r.corpus) for r in runs] if self.engine == "fused" else []
-        self.counted = torch.from_numpy(np.stack([r.corpus.counted for r in runs])).to(device) if some else None
-        self.scorer = Scorer(run.corpus, device)
+        # A GPU, which computes no prefix once, computes no window twice.
+        once = some or (self.gpu and self.offsets <= self.batch)
+        self.counted = torch.from_numpy(np.stack([r.corpus.counted for r in runs])).to(device) if once else None
+        asked: dict[tuple, list[int]] = {}  # texts and right answers, whose order does not depend on what is held out
+        for i, r in enumerate(runs):
+            asked.setdefault(tuple((prompt.text, prompt.accepted) for prompt in r.corpus.prompts), []).append(i)
+        self.scorers = [(Scorer(runs[which[0]].corpus, device), which) for which in asked.values()]
         self.readers = [Reader(r.corpus, device) for r in runs] if run.scores == "parts" else []
-        self._forward = forward if device == "cpu" else compiled_forward()
+        self._draw: Callable
+        self._objective: Callable
+        self._adamw: Callable
+        self._draw, self._objective, self._adamw = compiled() if self.gpu else (draw, objective, adamw)
         self._graph: torch.cuda.CUDAGraph | None = None
 
     def _at_once(self) -> list[slice]:
@@ -166,39 +222,21 @@ class Stack:
         changes = [[(x - before).double() for x, before in zip(after, kept, strict=True)] for after in found]
         return all(bool((a - b).norm() <= 1e-3 * a.norm()) for a, b in zip(*changes, strict=True))
 
-    def _drawn(self, some: slice, offsets: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The windows (S, B, context + 1) of the models `some` at `offsets` (S, B), and how often each target counts.
-
-        Where not every character counts, a text has few windows, so each is read once and counted as often as drawn.
-        """
-        S, often = len(offsets), None
-        if self.counted is not None:
-            one = torch.ones_like(offsets, dtype=torch.float32)
-            drawn = one.new_zeros(S, self.offsets).scatter_add_(1, offsets, one)
-            often = drawn[:, :, None] * self.counted[some]
-            offsets = torch.arange(self.offsets, device=offsets.device).expand(S, -1)
-        places = (offsets * self.stride)[:, :, None] + torch.arange(self.context + 1, device=offsets.device)
-        return self.text[some].gather(1, places.view(S, -1)).view(S, -1, self.context + 1), often
-
     def _update(self, some: slice, step: Tensor) -> None:
         """One update of the models `some`, in place; nothing here waits for the device."""
-        seeds = self.seeds[some]
-        windows, often = self._drawn(some, uniform(stream(seeds, step, 0), self.batch, self.offsets))
+        seeds, counted = self.seeds[some], None if self.counted is None else self.counted[some]
+        windows, often = self._draw(
+            seeds, step, self.text[some], counted, self.batch, self.offsets, self.stride, self.context
+        )
         flat = self.flat[some].detach().requires_grad_()
         key = stream(seeds, step, 1) if self.dropout else None
         with torch.autocast(flat.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            logits = self._forward(self.architecture, flat, windows[..., :-1], self.dropout, key)
-        (grad,) = torch.autograd.grad(losses(logits, windows[..., 1:], often).sum(), flat)
+            loss = self._objective(self.architecture, flat, windows, often, self.dropout, key, self.gpu)
+        (grad,) = torch.autograd.grad(loss, flat)
         with torch.no_grad():
-            grad *= (1 / (grad.norm(dim=1, keepdim=True) + 1e-6)).clamp(max=1)
-            flat, exp_avg, exp_avg_sq = self.flat[some], self.exp_avg[some], self.exp_avg_sq[some]
             rate = self.rates[some].index_select(1, step.view(1)) * self.scale[some]
-            exp_avg.lerp_(grad, 1 - BETAS[0])
-            exp_avg_sq.mul_(BETAS[1]).addcmul_(grad, grad, value=1 - BETAS[1])
-            flat.mul_(1 - rate * self.decay[some])
-            correct1, correct2 = (1 - beta ** (step + 1).double() for beta in BETAS)
-            scale = exp_avg_sq.sqrt() / correct2.sqrt().to(flat.dtype) + EPSILON
-            flat.sub_(rate / correct1.to(flat.dtype) * exp_avg / scale)
+            state = (self.flat[some], self.exp_avg[some], self.exp_avg_sq[some])
+            self._adamw(*state, grad, rate, self.decay[some], step)
 
     @torch.no_grad()
     def losses(self) -> list[float]:
@@ -228,8 +266,11 @@ class Stack:
 
         Where a run asks for them, `parts` are those of the loss (parts.py).
         """
-        parts = [self.scorer(self.architecture, self.flat[some]) for some in self._at_once()]
-        scores = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        scores: dict[str, np.ndarray] = {}
+        for scorer, which in self.scorers:
+            for some in [which] if self.gpu else [[i] for i in which]:
+                for name, found in scorer(self.architecture, self.flat[some]).items():
+                    scores.setdefault(name, np.empty((len(self.runs), *found.shape[1:]), found.dtype))[some] = found
         if self.readers:
             pairs = zip(self.readers, self.flat, strict=True)
             scores["parts"] = np.stack([reader(self.architecture, flat) for reader, flat in pairs])

@@ -11,10 +11,10 @@ from conftest import plain_stack
 from lib import charts, parts, tasks
 from lib.errors import UserError
 from lib.experiments import clock, hole
-from lib.model import forward, initialize, losses
+from lib.model import forward, initialize, losses, uniform
 from lib.run import Run
 from lib.store import Store
-from lib.training import Stack
+from lib.training import Stack, draw, stream
 
 WIDE = {"width": 6, "seed": 3, "iterations": 30}
 
@@ -109,8 +109,10 @@ def test_the_gradient_is_that_of_what_counts(targets):
     flat = initialize(run.architecture, [3])[0].double()
     stack = plain_stack([run])
     assert Stack([run]).engine == "plain"
-    drawn = torch.randint(corpus.offsets, (1, 50), generator=torch.Generator().manual_seed(0))
-    windows, often = stack._drawn(slice(None), drawn)
+    drawn = uniform(stream(stack.seeds, stack.step, 0), 50, corpus.offsets)
+    windows, often = draw(
+        stack.seeds, stack.step, stack.text, stack.counted, 50, corpus.offsets, corpus.stride, corpus.context
+    )
     assert windows.shape == (1, corpus.offsets, 10) and often.shape == (1, corpus.offsets, 9)
 
     free = flat.clone().requires_grad_()

@@ -151,7 +151,7 @@ def test_greedy_answers_are_those_of_the_scorer(engine: Page):
     shares = []
     for updates in (0, 700, 800):
         stack.advance(updates)
-        for flat, greedy in zip(stack.flat, stack.scorer(stack.architecture, stack.flat)["greedy"], strict=True):
+        for flat, greedy in zip(stack.flat, stack.scorers[0][0](stack.architecture, stack.flat)["greedy"], strict=True):
             asked = """flat => {
               const next = engine.reader(14, new Float32Array(flat));
               return published.map((e) => engine.right(engine.answer(next, e), e));

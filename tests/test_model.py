@@ -178,8 +178,8 @@ def test_both_forms_of_attention_agree_with_torch():
     shape = (2, 3, 2, 9, 7)  # (S, B, heads, T, head size)
     q, k, v = torch.randn(3, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     reference = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-    for as_sums in (False, True):
-        result = model.attend(q, k, v, lambda x: x, as_sums)
+    for gpu in (False, True):
+        result = model.attend(q, k, v, lambda x: x, gpu)
         torch.testing.assert_close(result, reference, rtol=1e-12, atol=1e-12)  # float64; the order of sums
 
 

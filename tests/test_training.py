@@ -15,12 +15,13 @@ from lib import compiling, fused, model
 from lib.errors import UserError
 from lib.model import forward, initialize, losses, uniform, unpack
 from lib.run import Run
-from lib.training import Stack, compiled_forward, stream
+from lib.training import Stack, compiled, stream
 from tests.conftest import loss_and_gradient, plain_stack
 
 TINY = Run("arithmetic", 6, 0, iterations=60)
 DEEP = Run("arithmetic", 4, 0, iterations=12, layers=2, heads=2, expansion=2)
 DROPOUT = replace(DEEP, dropout=0.2)  # by the plain form
+ALIGNED = replace(TINY, windows="lines")  # by a GPU: each line once, counted as often as it is drawn
 
 
 # The optimizer and the schedule
@@ -134,6 +135,8 @@ PUBLISHED = [Run(task, width, 0) for task in ("arithmetic", "facts", "joint") fo
 OTHERS = [Run("arithmetic", 10, 0), Run("joint", 14, 0, expansion=2), Run("arithmetic", 14, 0, expansion=11)]
 OTHERS += [Run("arithmetic", 14, 0, windows="lines"), Run("arithmetic", 14, 0, windows="pairs")]
 OTHERS += [Run("arithmetic", 14, 0, context=24)]
+# Where rows are whole vectors, the table is turned around in a place that must hold it, though it is more than a tile.
+OTHERS += [Run("facts", 16, 0), Run("joint", 112, 0), Run("arithmetic", 112, 0)]
 DEEPER = [
     Run("arithmetic", 28, 0, layers=2),
     Run("arithmetic", 28, 0, layers=4),
@@ -389,11 +392,13 @@ def test_a_stack_needs_one_shape(change):
 def graph_stack(run: Run) -> Stack:
     """Two models as a GPU trains them, both at once and uncompiled, on the CPU."""
     stack = Stack([run, replace(run, seed=1, weight_decay=0.1)])
-    stack.engine = "plain"
+    stack.engine, stack.gpu = "plain", True
+    if run.windows == "lines":
+        stack.counted = torch.ones(2, stack.offsets, stack.context, dtype=torch.bool)
     return stack
 
 
-@pytest.mark.parametrize("run", [TINY, DROPOUT], ids=["one layer", "two layers and dropout"])
+@pytest.mark.parametrize("run", [TINY, DROPOUT, ALIGNED], ids=["one layer", "two layers and dropout", "aligned"])
 def test_a_recorded_step_repeats(run):
     """Replayed, the operations of one step do what further steps do: no number of Python's is baked in."""
     stack, recorded, names = graph_stack(run), graph_stack(run), ("flat", "exp_avg", "exp_avg_sq", "step")
@@ -413,15 +418,13 @@ def test_a_recorded_step_repeats(run):
         assert torch.equal(getattr(stack, name), x), name
 
 
-@pytest.mark.parametrize("run", [TINY, DROPOUT], ids=["one layer", "two layers and dropout"])
+@pytest.mark.parametrize("run", [TINY, DROPOUT, ALIGNED], ids=["one layer", "two layers and dropout", "aligned"])
 def test_a_step_stays_on_its_device(run, monkeypatch):
     """With tensors that have a device but no contents: devices are not mixed, and no value is asked for.
 
     Where PyTorch is built without CUDA its autograd knows no such device, so that "meta" stands in for it.
     """
     stack, device = graph_stack(run), torch.device("meta")
-    attend = model.attend
-    monkeypatch.setattr(model, "attend", lambda q, k, v, drop, as_sums: attend(q, k, v, drop, True))
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())  # does not know "meta"
     with FakeTensorMode():
         for name, x in vars(stack).items():
@@ -433,23 +436,45 @@ def test_a_step_stays_on_its_device(run, monkeypatch):
 
 
 def test_every_shape_compiles_once(monkeypatch):
-    """As on a GPU, whole and with the attention as sums; a second batch, or another step, must not compile again."""
+    """As on a GPU, whole, and right; a second batch, or another step, must not compile again."""
     shapes = [(task, width) for task in ("arithmetic", "facts", "joint") for width in (4, 6, 8)]
-    runs = [Run(*shape, 0) for shape in shapes] + [replace(run, width=8) for run in (DEEP, DROPOUT)]
+    runs = [Run(*shape, 0) for shape in shapes] + [replace(run, width=8) for run in (DEEP, DROPOUT, ALIGNED)]
     monkeypatch.setattr(torch._dynamo.config, "error_on_recompile", True)
-    attend, compiled = model.attend, torch.compile
-    monkeypatch.setattr(model, "attend", lambda q, k, v, drop, as_sums: attend(q, k, v, drop, True))
-    monkeypatch.setattr(torch, "compile", lambda f, **options: compiled(f, backend="aot_eager", **options))
+    whole = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda f, **options: whole(f, backend="aot_eager", **options))
     for run in runs:
-        stack = graph_stack(run)
-        stack.batch = 4  # for speed
-        plain, stack._forward = graph_stack(run), compiled_forward()
-        plain.batch = 4
+        stack, plain = graph_stack(run), plain_stack([run, replace(run, seed=1, weight_decay=0.1)])
+        stack._draw, stack._objective, stack._adamw = compiled()
+        stack.batch = plain.batch = 4  # for speed
         for _ in range(2):
             stack._step()
             plain._step()
         # float32 in another order, and two updates that divide by the root of a small moment
         assert (stack.flat - plain.flat).norm() <= 1e-5 * plain.flat.norm()
+
+
+def test_gradients_are_summed_in_pieces():
+    """Where few models read many tokens; the pieces have the same number of them."""
+    assert model.pieces(1, 7938) == 54 and model.pieces(12, 24 * 576) == 48 and model.pieces(600, 7938) == 1
+    run = Run("arithmetic", 6, 0)
+    stack = graph_stack(run)
+    plain = plain_stack([run, replace(run, seed=1, weight_decay=0.1)])
+    gradients = []
+    for one in (stack, plain):
+        flat = one.flat.double().requires_grad_()
+        windows, often = one._draw(one.seeds, one.step, one.text, None, 882, one.offsets, 1, 9)
+        loss = one._objective(one.architecture, flat, windows, often, 0.0, None, one.gpu)
+        gradients += torch.autograd.grad(loss, flat)
+    torch.testing.assert_close(*gradients, rtol=1e-10, atol=1e-14)  # float64; the order of sums
+
+
+def test_each_run_of_a_stack_is_asked_its_own_questions():
+    """Texts with answers dealt anew have one shape, but other answers are right."""
+    runs = [replace(ALIGNED, answer_order=order) for order in (None, 1, 1, 2)]
+    stack = Stack(runs)
+    stack.gpu = True  # where those that are asked the same are scored at once
+    for row, run in zip(stack.measure(), runs, strict=True):
+        assert row["likelihood"] == pytest.approx(Stack([run]).measure()[0]["likelihood"], rel=1e-5)
 
 
 def test_a_replay_is_compared_with_a_step():
@@ -470,7 +495,7 @@ def test_a_replay_is_compared_with_a_step():
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
-@pytest.mark.parametrize("run", [TINY, DROPOUT], ids=["one layer", "two layers and dropout"])
+@pytest.mark.parametrize("run", [TINY, DROPOUT, ALIGNED], ids=["one layer", "two layers and dropout", "aligned"])
 class TestOnAGpu:
     def test_bits_do_not_depend_on_companions_or_interruptions(self, run):
         first, others = [replace(run, seed=s) for s in (0, 1)], [replace(run, seed=s) for s in (0, 2)]
