@@ -7,6 +7,7 @@ LOCKED := --quiet --require-hashes --no-deps --only-binary :all:
 .PHONY: book test notebooks wasm bench gpu manifest pdf lock clean
 
 book: book/_static/vega.js book/_static/models/showcase.js  ## the book, at _build/html/index.html
+	echo "window.bookCommit = '$$(git rev-parse --short HEAD 2>/dev/null)';" > book/_static/commit.js
 	$(BIN)/jupyter-book build --all -q -W -n --keep-going .
 
 test: book .venv/cluster  ## everything that must pass
@@ -49,7 +50,7 @@ lock:  ## pin everything with hashes, for every platform (needs uv); the build f
 	uv pip compile requirements-cluster.txt -c requirements.lock --universal --generate-hashes --no-header -q -o requirements-cluster.lock
 
 clean:
-	rm -rf _build book/_static/models book/_static/vega.js book/_static/themes.js book/_static/tex-svg.js
+	rm -rf _build book/_static/models book/_static/commit.js book/_static/vega.js book/_static/themes.js book/_static/tex-svg.js
 
 # The environment finds `lib` from any folder: four folders above its packages stands the checkout.
 .venv/ready: requirements.lock requirements-cpu.lock requirements-cuda.lock

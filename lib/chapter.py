@@ -73,7 +73,7 @@ def begin(experiment: str, given: Mapping, tasks: Collection[str] = ()) -> Chapt
     tasks : the tasks that the chapter is about, unless it is given others; all of the experiment's by default.
     """
     settings = settle(given, experiment, tasks)
-    render.enable()
+    render.enable(_command(experiment, {"tasks": list(tasks)} | {k: v for k, v in given.items() if v}))
     if not experiments.load(experiment).TASKS:
         empty = pd.DataFrame()
         return Chapter(settings, empty, empty, "")
@@ -83,6 +83,14 @@ def begin(experiment: str, given: Mapping, tasks: Collection[str] = ()) -> Chapt
         sweep, staged = settings.sweep(), getattr(experiments.load(experiment), "STAGED", None)
         runs = causes.due(sweep, runs, staged) if "look" in sweep else claims.due(runs) if "variant" in sweep else runs
     return Chapter(settings, runs, outcome.runs[~outcome.runs["run"].isin(runs["run"])], outcome.report())
+
+
+def _command(experiment: str, given: Mapping) -> str:
+    """What makes the runs of a chapter, from the command line."""
+    names = ["profile", "tasks", "widths", "seeds", "iterations", *experiments.factors(experiment)]
+    asked = {name: given[name] for name in names if given.get(name)}
+    spelt = [(name, ",".join(map(str, v)) if isinstance(v, list) else v) for name, v in asked.items()]
+    return " ".join([f"python -m lib run {experiment}", *(f"--{k.replace('_', '-')} {v}" for k, v in spelt)])
 
 
 def say(text: str) -> None:

@@ -29,6 +29,7 @@ BOOK = Path(__file__).parents[1] / "book"
 DATA = "BOOK_DATA"  # the environment variable with the folder for figures' data, set while the book's own notebooks run
 VEGA_LITE = "_".join(alt.VEGALITE_VERSION.split(".")[:2])  # as vl-convert spells it
 PAPER = {**charts.LIGHT, "background": "white"}
+_made = ""
 ROWS_TOLD = 12  # rows, or values of a column, that a figure's text alternative lists
 # What draws a chart elsewhere, and the SHA-384 of each script: a browser runs nothing else under its name.
 ELSEWHERE = {
@@ -49,8 +50,10 @@ OUTPUT = """<div class="chart" id="{id}"></div>
 </script>"""
 
 
-def enable() -> None:
-    """Show charts the book's way for the rest of this notebook."""
+def enable(made: str = "") -> None:
+    """Show charts the book's way for the rest of this notebook; `made` is the command that makes its runs."""
+    global _made
+    _made = made
     charts.theme()
     alt.data_transformers.disable_max_rows()
     alt.renderers.register("book", mimebundle)
@@ -84,7 +87,8 @@ def figure(chart: alt.TopLevelMixin, table: pd.DataFrame, name: str, runs: pd.Da
     """
     path = save_data(table, name)
     file = f'<a href="../_static/{path.name}" download>Data</a>' if DATA in os.environ else f"<code>{path}</code>"
-    said = file if runs is None else f"{html.escape(note(runs))} {file}"
+    how = f" Made by <code>{html.escape(_made)}</code>." if _made else ""
+    said = file if runs is None else f"{html.escape(note(runs))}{how} {file}."
     shown = mimebundle(chart.to_dict() | {"description": described(table)})
     shown["text/html"] += f'\n<p class="chart-note">{said}</p>'
     display({"text/plain": name, **shown}, raw=True)

@@ -16,7 +16,8 @@ TITLES = {name: f"{said} ({UNITS[name]})" for name, said in MEASURES.items()}
 PLURALS = {  # of what "s" does not suit
     "layers": "depths", "heads": "numbers of heads", "iterations": "numbers of iterations",
     "dropout": "rates of dropout", "held_out": "choices of what is held out", "line_order": "orders of the lines",
-    "windows": "texts", "targets": "choices of what counts", "answers": "kinds of answers",
+    "windows": "texts", "hides": "choices of what is hidden", "targets": "choices of what counts",
+    "answers": "kinds of answers",
 }  # fmt: skip
 NONE = "There is no run to show here yet."
 MLT = "MLT, the paper's largest model (6 layers, 10.6 million parameters)"  # its name, wherever it comes up first

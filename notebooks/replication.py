@@ -106,7 +106,7 @@ chapter.tell(compared, misfits)
 def bands():
     titles = {"loss": words.TITLES["loss"], "score": "right of all that the paper asks (%)"}
     late = curves[(curves["iteration"] >= 1_000) | (curves["iteration"] == curves["iteration"].max())]
-    table = replication.bands(late, paper.curves(), titles).replace({"measure": titles})
+    table = replication.bands(late, paper.curves(), titles).replace({"measure": titles, "task": words.TASKS})
     return charts.paper_bands(table), table
 
 

@@ -402,3 +402,4 @@ def test_geometry():
     high = table.assign(index=table["right"] + table["seed"] / 100, right_replaced=8)
     assert geometry.verdict(high) == "geometry mediates"
     assert geometry.verdict(table.iloc[:0]) == "missing"
+    assert geometry.verdict(high[high["seed"] < 4]) == "not shown"  # too few to predict

@@ -1,8 +1,9 @@
 // Draws the charts of a page in its theme, and again when the reader changes between light and dark.
 (() => {
-  const charts = new Map(); // the id of an element -> { spec, theme, drawn }
+  const charts = new Map(); // the id of an element -> { spec, look, drawn }
   const root = document.documentElement;
   const prefersDark = matchMedia("(prefers-color-scheme: dark)");
+  const phone = matchMedia("(max-width: 600px)");
 
   function theme() {
     const chosen = root.dataset.theme;
@@ -12,13 +13,24 @@
   async function draw(id) {
     const chart = charts.get(id);
     const now = theme();
-    if (chart.theme === now) return;
-    chart.theme = now;
+    const look = now + phone.matches;
+    if (chart.look === look) return;
+    chart.look = look;
     const old = chart.drawn;
     const state = old?.view.getState();
     old?.finalize();
-    chart.drawn = await vegaEmbed(`#${id}`, chart.spec, {
-      config: window.figureThemes[now],
+    let { spec } = chart;
+    let config = window.figureThemes[now];
+    if (phone.matches) {
+      const room = document.getElementById(id).clientWidth - 38; // beside the button to save it
+      const legend = { columns: Math.max(1, Math.floor((room - 62) / (28 + 6.5 * longest(spec)))), titleOrient: "top" };
+      legend.layout = { top: { anchor: "start", direction: "vertical" } };
+      config = { ...config, legend: { ...config.legend, ...legend }, axisX: { labelOverlap: true } };
+      const own = (key, value) => (key === "legend" && value?.columns ? { ...value, columns: undefined } : value);
+      spec = narrow(JSON.parse(JSON.stringify(spec, own)), room);
+    }
+    chart.drawn = await vegaEmbed(`#${id}`, spec, {
+      config,
       renderer: "svg",
       tooltip: { theme: now },
       actions: { export: true, source: false, compiled: false, editor: false },
@@ -27,6 +39,60 @@
     const place = document.getElementById(id);
     complete(place);
     place.dataset.drawn = now;
+    // What is still too wide shrinks a little, and then scrolls.
+    const marks = place.querySelector("svg.marks");
+    marks.style.minWidth = `${0.8 * marks.viewBox.baseVal.width}px`;
+  }
+
+  // The characters of the longest name in a legend.
+  function longest(spec) {
+    if (!spec || typeof spec !== "object") return 0;
+    const names = ["color", "strokeDash"].flatMap((channel) => spec[channel]?.scale?.domain ?? []);
+    return Math.max(0, ...names.map((name) => name.length ?? 0), ...Object.values(spec).map((part) => longest(part)));
+  }
+
+  // The same chart for a place `room` pixels wide: a view is as wide as that, and panels wrap, stack or get smaller.
+  function narrow(spec, room, alone = true) {
+    const names = JSON.stringify(spec.spec ?? spec.layer ?? {}).match(/"labelLimit":(\d+)/)?.[1];
+    const LABELS = names ? 0.65 * names : 62; // pixels of an axis and its title
+    const LEAST = 105; // of a panel that wraps
+    const cell = (side, most) => (side?.step ? { step: Math.min(side.step, most) } : side);
+    const sized = ({ height, ...view }, width) =>
+      view.width?.step
+        ? { ...view, width: cell(view.width, width / 10), height: cell(height, Math.max(11, width / 10)) }
+        : { ...view, height, width };
+    const plain = ({ column, row, ...encoding }) => encoding;
+    if (spec.vconcat) {
+      const text = spec.title?.text?.match?.(/\S.{0,38}(?=\s|$)/g);
+      const title = text ? { ...spec.title, text } : spec.title;
+      return { ...spec, title, vconcat: spec.vconcat.map((view) => narrow(view, room, false)) };
+    }
+    if (spec.hconcat || spec.concat) {
+      const { hconcat, concat, columns, ...rest } = spec;
+      return { ...rest, vconcat: (hconcat ?? concat).map((view) => narrow(view, room, false)) };
+    }
+    const { row, column } = spec.facet ?? spec.encoding ?? {};
+    if (column) {
+      const panel = spec.facet ? spec.spec : { width: spec.width, height: spec.height };
+      const gap = spec.spacing?.column ?? spec.spacing ?? 20;
+      const count = column.sort?.length ?? 2;
+      const wraps = alone && !row && (!panel.width?.step || panel.layer); // cells with words in them need their size
+      const least = panel.width?.step ? room : LEAST;
+      const across = wraps ? Math.min(count, Math.max(1, Math.floor((room - LABELS + gap) / (least + gap)))) : count;
+      const width = Math.floor((room - LABELS - (row ? 30 : 0) + gap) / across - gap);
+      if (width < 50 || (!wraps && panel.mark?.height)) return spec;
+      if (!spec.facet) {
+        const encoding = wraps ? { ...plain(spec.encoding), facet: { ...column, columns: across } } : spec.encoding;
+        return { ...spec, encoding, width, height: wraps ? 0.75 * spec.height : spec.height };
+      }
+      const facet = wraps ? { facet: column, columns: across } : { facet: spec.facet };
+      const low = wraps && panel.height > 150 ? { ...panel, height: 0.75 * panel.height } : panel;
+      return { ...spec, ...facet, spec: sized(low, width) };
+    }
+    if (spec.width?.step) return { ...spec, width: { step: spec.width.step / 2 } };
+    return alone
+      ? { ...spec, width: room, autosize: { type: "fit-x", contains: "padding" } }
+      : { ...spec, width: room - LABELS };
   }
 
   // Names and keys for what Vega draws for the eye and the mouse alone.
@@ -60,6 +126,11 @@
     return draw(id);
   };
 
+  addEventListener("DOMContentLoaded", () => {
+    if (!window.bookCommit) return;
+    for (const note of document.querySelectorAll(".chart-note")) note.append(` Commit ${bookCommit}.`);
+  });
+  phone.addEventListener("change", () => charts.forEach((_, id) => draw(id)));
   new MutationObserver(() => charts.forEach((_, id) => draw(id))).observe(root, { attributeFilter: ["data-theme"] });
 
   // Paper is white.

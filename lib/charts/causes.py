@@ -14,7 +14,8 @@ SHARE = f"{SHORT['held_out_correct']} right at the end (%)"
 
 def _marks(groups: Groups) -> dict[str, Any]:
     """Colour and shape of the groups, under one legend."""
-    legend: dict[str, Any] = {"sort": groups.names, "title": groups.title}
+    several = alt.Legend(title=groups.title, columns=4 if len(groups.names) > 5 else alt.Undefined)
+    legend: dict[str, Any] = {"sort": groups.names, "legend": several}
     return {
         "color": alt.Color(f"{groups.field}:N", **legend, scale=groups.scale("colour")),
         "shape": alt.Shape(f"{groups.field}:N", **legend, scale=groups.scale("shape")),
@@ -155,18 +156,20 @@ def over_time(table: pd.DataFrame, by: str, logarithmic: bool = False) -> alt.To
     """
     scale = alt.Scale(type="log" if logarithmic else "linear", nice=False)
     panels, groups = Groups.of(table, "width"), Groups.of(table, by)
-    chart = alt.Chart(data(groups.named(panels.named(table)))).mark_line(strokeWidth=1.6)
     kept = alt.selection_point(name="kept", fields=[groups.field], bind="legend")
-    legend: dict[str, Any] = {"sort": groups.names, "title": groups.title}
-    chart = chart.encode(
+    strokes = alt.Legend(title=groups.title, symbolType="stroke", symbolSize=350)
+    legend: dict[str, Any] = {"sort": groups.names, "legend": strokes}
+    base = alt.Chart().encode(
         x=alt.X("iteration:Q", scale=scale, axis=alt.Axis(format="~s", tickCount=3, grid=False)),
         y=alt.Y(
             "share:Q", title=SHARE.replace(" at the end", ""), scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")
         ),
         color=alt.Color(f"{groups.field}:N", **legend, scale=groups.scale("colour")),
-        strokeDash=alt.StrokeDash(f"{groups.field}:N", **legend, scale=groups.scale("dash")),
-        opacity=alt.when(kept).then(alt.value(1)).otherwise(alt.value(0.06)),
-        column=panels.across(),
-        tooltip=tips(groups.tip, panels.tip) + tips("iteration", number=",") + tips("share", number=".0%"),
     )
-    return chart.properties(width=580 // len(panels.names) - 12, height=200).add_params(kept)
+    about = tips(groups.tip, panels.tip) + tips("iteration", number=",") + tips("share", number=".0%")
+    strong = alt.when(kept).then(alt.value(1)).otherwise(alt.value(0.06))
+    dash = alt.StrokeDash(f"{groups.field}:N", **legend, scale=groups.scale("dash"))
+    line = base.mark_line(strokeWidth=1.6).encode(strokeDash=dash, opacity=strong).add_params(kept)
+    points = base.mark_point(size=60, opacity=0).encode(tooltip=about)  # a line alone would be hard to point at
+    panel = alt.layer(line, points, data=data(groups.named(panels.named(table))))
+    return panel.properties(width=580 // len(panels.names) - 12, height=200).facet(column=panels.across())

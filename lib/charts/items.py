@@ -61,7 +61,7 @@ def grid(table: pd.DataFrame) -> alt.TopLevelMixin:
     same = alt.selection_point(name="same", fields=["operation", "answer"], empty=False, **HOVER)
     groups = alt.Scale(domain=["seen", "held out"], range=[READ[2], READ[1]])
     base = alt.Chart().encode(
-        x=alt.X("right:O", title="right-hand digit", scale=GAPS, axis=alt.Axis(orient="top", **PLAIN)),
+        x=alt.X("right:O", title="right-hand digit", scale=GAPS, axis=alt.Axis(**PLAIN)),
         y=alt.Y("left:O", title="left-hand digit", scale=GAPS, axis=alt.Axis(**PLAIN)),
         tooltip=tips("left", "operation", "right", "answer", "group"),
     )
@@ -118,8 +118,8 @@ def item_grid(items: pd.DataFrame, by: str = "width") -> alt.TopLevelMixin:
     edges = alt.Scale(domain=["seen", "held out"], range=["transparent", HELD_OUT])
     cells = alt.Chart(data(rows)).transform_calculate(share=share).mark_rect(strokeWidth=2)
     cells = cells.encode(
-        x=alt.X("right:O", title="right-hand digit", scale=GAPS, axis=alt.Axis(**PLAIN)),
-        y=alt.Y("left:O", title="left-hand digit", scale=GAPS, axis=alt.Axis(**PLAIN)),
+        x=alt.X("right:O", title="right digit", scale=GAPS, axis=alt.Axis(**PLAIN)),
+        y=alt.Y("left:O", title="left digit", scale=GAPS, axis=alt.Axis(**PLAIN)),
         color=_SHARES,
         stroke=alt.Stroke("group:N", scale=edges, legend=marked),
         tooltip=tips(groups.tip, "left", "operation", "right", "answer", "group", f"share={_SHARE}", "runs"),

@@ -130,7 +130,9 @@ class Groups:
             marks["colour"] = [size_colour(w) for w in order]
         else:  # spread over the same colours
             order = self.values
-            marks["colour"] = [size_colour(at) for at in np.geomspace(min(PUBLISHED), max(PUBLISHED), len(order))]
+            few = [colour for at, colour in _RAMP.items() if at in PUBLISHED or len(order) > len(PUBLISHED)]
+            spread = [size_colour(at) for at in np.geomspace(min(PUBLISHED), max(PUBLISHED), len(order))]
+            marks["colour"] = few if len(PUBLISHED) < len(order) <= len(few) else spread
         return [marks[kind][order.index(value) % len(marks[kind])] for value in self.values]
 
     def scale(self, kind: str) -> alt.Scale:

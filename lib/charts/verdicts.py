@@ -24,7 +24,7 @@ VERDICTS = {  # colour and shape
     "replicated": (RIGHT, "circle"),
     "not replicated": (PUBLISHED[28], "cross"),
     "unresolved": (UNDECIDED, "square"),
-    "uninformative": (UNDECIDED, "diamond"),
+    "uninformative": (PUBLISHED[56], "diamond"),
 }
 A_LINE, SQUARE = 20, 8  # seeds in a line of a strip, and pixels a seed
 

@@ -114,11 +114,14 @@ def gained(table: pd.DataFrame, width: int) -> estimates.Estimate:
 
 
 def verdict(table: pd.DataFrame) -> str:
-    """The registered word: whether the geometry of the digits mediates success."""
+    """The registered word: whether the geometry of the digits mediates success.
+
+    Where there are too few runs of each kind, the index cannot be shown to predict anything.
+    """
     last = table["iteration"] == table["iteration"].max()
     small, medium = predicts(table[last & (table["width"] == 14)]), predicts(table[table["width"] == 28])
     more = gained(table, 28)
-    if more.units == 0 or not (small.units or medium.units):
+    if more.units == 0:
         return "missing"
     predicted = any(found.units and found.low > 0.7 for found in (small, medium))
     return "geometry mediates" if predicted and more.low >= 2 else "not shown"
