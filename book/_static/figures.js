@@ -17,7 +17,8 @@
     if (chart.look === look) return;
     chart.look = look;
     const old = chart.drawn;
-    const state = old?.view.getState();
+    const state = chart.phone === phone.matches ? old?.view.getState() : undefined; // another shape has other states
+    chart.phone = phone.matches;
     old?.finalize();
     let { spec } = chart;
     let config = window.figureThemes[now];
@@ -90,7 +91,7 @@
       return { ...spec, ...facet, spec: sized(low, width) };
     }
     if (spec.width?.step) return { ...spec, width: { step: spec.width.step / 2 } };
-    return alone
+    return alone && !spec.height?.step
       ? { ...spec, width: room, autosize: { type: "fit-x", contains: "padding" } }
       : { ...spec, width: room - LABELS };
   }
