@@ -4,16 +4,17 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from lib import words
-from lib.chapter import Chapter, begin
+from lib import chapter, words
+from lib.chapter import Chapter
 from lib.experiments import causes, controls, order, pairs, rate, scan, share, tuning
+from lib.settings import settle
 
 WINDOWS = {"lines": "aligned", "anywhere": "published stream", "pairs": "no order"}
 
 
 def read(store: str | None) -> dict[str, Chapter]:
     """The runs of every experiment, as far as they may be judged; nothing is trained."""
-    return {name: begin(name, {"store": store}) for name in causes.EXPERIMENTS}
+    return {name: chapter.read(settle({"store": store}, name)) for name in causes.EXPERIMENTS}
 
 
 def said(low: float, high: float, value: float) -> str:

@@ -74,6 +74,12 @@ def begin(experiment: str, given: Mapping, tasks: Collection[str] = ()) -> Chapt
     """
     settings = settle(given, experiment, tasks)
     render.enable(_command(experiment, {"tasks": list(tasks)} | {k: v for k, v in given.items() if v}))
+    return read(settings)
+
+
+def read(settings: Settings) -> Chapter:
+    """The runs that settings ask for, as far as they may be judged; see `begin`."""
+    experiment = settings.experiment
     if not experiments.load(experiment).TASKS:
         empty = pd.DataFrame()
         return Chapter(settings, empty, empty, "")

@@ -2,9 +2,8 @@
 # # Too Big to Think, replicated
 #
 # Hide one pair of digits, 5 and 7, from the table of single-digit sums, and train a small Transformer on the rest. Does it fill the hole? *Too Big to
-# Think* {cite:p}`barron2025` says that a small model does and larger ones do not, because size turns a model from finding rules to storing facts; and that a model
-# trained on sums and facts together fills no hole at any size. It has one training run for each size. This book has many, judged by rules that were registered
-# before them, and experiments that ask why.
+# Think* {cite:p}`barron2025` says that a small model does and larger ones do not, because size turns a model from finding rules to storing facts. It has one
+# training run for each size; this book has many, judged by rules that were registered before them, and asks why.
 
 # %% tags=["parameters", "remove-input"]
 profile = "full"
@@ -33,31 +32,11 @@ chapters = answers.read(here.settings.store)
 
 # %% tags=["remove-input"]
 def opening():
-    base = runs[runs["variant"] == "base"].assign(right=measures.succeeded, single=estimates.share_right)
     name = words.size_name
     first, *rest = sums.assign(right=measures.succeeded).groupby("width")["right"].agg(["sum", "size"]).itertuples()
     each = [f"{words.share(int(r.sum), r.size, ' runs')} of {name(r.Index)}" for r in rest]
     start = f"{words.share(int(first.sum), first.size, ' runs').replace('(', '(95 % interval ')} of {name(first.Index)}"
-    single = words.listing(f"{100 * share:.0f}" for share in base[base["task"] == "arithmetic"].groupby("width")["single"].mean())
-    text = [
-        f"- **The published pair.** All four hidden sums (5+7, 7+5, 5−7, 7−5) are right at the end in {words.listing([start, *each])}; the number in a name is the model's width. Of single hidden "
-        f"sums, {single} % are right."
-    ]
-    found = pairs.judged(pairs.by_pair(chapters["pairs"].runs))
-    aligned = found[found["windows"] == "lines"]
-    if len(aligned):
-        each = words.listing(f"{name(r.width)} {100 * r.mean:.0f} % ({words.span(r.low, r.high)})" for r in aligned.itertuples())
-        text.append(
-            f"- **Other pairs.** With each of the {aligned['pairs'].min()} pairs of different digits hidden in turn, in a text without an order of lines, the hidden sums that are right: {each}. By the "
-            f"registered rule: *{aligned[aligned['width'] == 14]['verdict'].iloc[0]}* ({{doc}}`pairs`)."
-        )
-    facts, both = (base[base["task"] == task] for task in ("facts", "joint"))
-    if len(facts):
-        each = words.listing(f"{name(w)} {100 * share:.0f} %" for w, share in facts.groupby("width")["facts_accuracy"].mean().items())
-        text.append(f"- **Capitals recalled.** {each}, from {words.count(facts['seed'].nunique(), 'run')} each.")
-    if len(both):
-        text.append(f"- **Both together.** Of {len(both)} runs {both['right'].sum() or 'none'} {'fills' if both['right'].sum() < 2 else 'fill'} the hole, which says less than it seems to ({{doc}}`joint`).")
-    return "\n".join([*text, f"- **Is it capacity?** {answers.is_it_capacity(answers.table(chapters))} ({{doc}}`why`)"])
+    return f"All four hidden sums (5+7, 7+5, 5−7, 7−5) are right at the end in {words.listing([start, *each])}; the number in a name is the model's width."
 
 
 chapter.tell(sums, opening)
@@ -74,6 +53,31 @@ def headline():
 
 
 chapter.figure("headline", sums, headline)
+
+
+# %% tags=["remove-input"]
+def besides():
+    base, name = runs[runs["variant"] == "base"].assign(right=measures.succeeded), words.size_name
+    single = words.listing(f"{100 * share:.0f}" for share in sums.assign(single=estimates.share_right).groupby("width")["single"].mean())
+    text = [f"- **Sum by sum.** Of single hidden sums, {single} % are right."]
+    found = pairs.judged(pairs.by_pair(chapters["pairs"].runs))
+    aligned = found[found["windows"] == "lines"]
+    if len(aligned):
+        each = words.listing(f"{name(r.width)} {100 * r.mean:.0f} % ({words.span(r.low, r.high)})" for r in aligned.itertuples())
+        text.append(
+            f"- **Other pairs.** With each of the {aligned['pairs'].min()} pairs of different digits hidden in turn, in a text without an order of lines, the hidden sums that are right: {each}. By the "
+            f"registered rule: *{aligned[aligned['width'] == 14]['verdict'].iloc[0]}* ({{doc}}`pairs`)."
+        )
+    facts, both = (base[base["task"] == task] for task in ("facts", "joint"))
+    if len(facts):
+        each = words.listing(f"{name(w)} {100 * share:.0f} %" for w, share in facts.groupby("width")["facts_accuracy"].mean().items())
+        text.append(f"- **Capitals recalled.** {each}, from {words.count(facts['seed'].nunique(), 'run')} each.")
+    if len(both):
+        text.append(f"- **Both together.** The paper says that a model trained on sums and capitals fills no hole at any size. Of {len(both)} runs {both['right'].sum() or 'none'} {'fills' if both['right'].sum() < 2 else 'fill'} the hole, which says less than it seems to ({{doc}}`joint`).")
+    return "\n".join([*text, f"- **Is it capacity?** {answers.is_it_capacity(answers.table(chapters))} ({{doc}}`why`)"])
+
+
+chapter.tell(sums, besides)
 
 # %% [markdown]
 # You can {doc}`train such a model <laboratory>` in your browser, or {doc}`ask a trained one <../book/model>`.

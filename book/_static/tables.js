@@ -8,7 +8,9 @@ document.addEventListener("DOMContentLoaded", () => {
     for (const row of table.querySelectorAll("tbody tr"))
       [...row.cells].forEach((cell, i) => {
         if (headings[i]) cell.dataset.heading = headings[i].textContent.trim();
-        if (cell.textContent.trim() === "") cell.classList.add("empty");
+        const text = cell.textContent.trim();
+        if (text === "") cell.classList.add("empty");
+        if (text.length + (cell.dataset.heading ?? "").length > 16) cell.classList.add("long"); // of half a card
       });
     if (headings.length > 3) table.classList.add("cards");
   }
