@@ -96,4 +96,4 @@ chapter.say(
 
 # %% [markdown]
 # **To remember.** That no size fills the hole after joint training is true, and says little: the size that did so before no longer learns its seen
-# sums, and the larger ones failed before.
+# sums, and the larger ones failed before. What the joint task's window and batch do without any capital: {doc}`controls`.

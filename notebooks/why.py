@@ -20,7 +20,7 @@ here = chapter.begin("causes", globals())
 
 # %% tags=["remove-input"]
 from lib import answers, claims, estimates, words
-from lib.experiments import rate
+from lib.experiments import controls, rate
 
 chapters = answers.read(store)
 found = answers.table(chapters)
@@ -52,6 +52,14 @@ def sentence():
     )
     text = f"- *Small models cannot memorize.* Of a table of the same size without a rule, n14 stores {100 * stored.get(14, float('nan')):.0f} %; the capitals it does not. Whether it can memorize depends on what.\n"
     text += f"- *Large models cannot generalize.* With aligned windows: {each}. They have most of it at some time, and lose it as training goes on.\n"
+    stream = chapters["order"].runs[chapters["order"].runs["windows"] == "anywhere"]
+    judged = controls.judged(chapters["controls"].runs).groupby("verdict", sort=False)["width"]
+    for r in controls.windows(chapters["controls"].runs, stream).head(1).itertuples():
+        said = words.listing(f"*{verdict}* in {words.listing(map(words.size_name, cell))}" for verdict, cell in judged)
+        text += (
+            f"- *Both tasks at once end generalization.* {words.size_name(r.width)} has {100 * r.own:.0f} % of the hidden sums right with the sums' own window and batch and {100 * r.alone:.0f} % with those of the "
+            f"joint task, before a single fact is read ({answers.said(r.low, r.high, r.difference)}). What facts add is, by the registered rule, {said}.\n"
+        )
     return (
         text
         + f"- *Therefore capacity.* Not shown, and not refuted: of {len(found)} rows {(found['verdict'] == 'missing').sum()} are missing and {found['verdict'].isin(['unresolved', 'between']).sum()} open."

@@ -38,6 +38,25 @@ def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: in
     return sweeps.labelled(cells, ["look", "arm"])
 
 
+def windows(runs: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
+    """What the joint window and batch do to the sums without any facts: a row a width that both tables have.
+
+    Columns: width; alone, own (mean shares); difference, low, high: alone less own. Described, not registered.
+
+    Parameters
+    ----------
+    runs : those of this experiment.
+    own : runs on the same stream of sums, with their own window and batch.
+    """
+    alone, rows = runs[runs["arm"] == "alone"], []
+    for width in sorted(set(alone["width"]) & set(own["width"])):
+        here, there = (estimates.share_right(cell[cell["width"] == width]) for cell in (alone, own))
+        lost = estimates.difference(here, there)
+        row = {"width": int(width), "alone": here.mean(), "own": there.mean()}
+        rows.append(row | {"difference": lost.mean, "low": lost.low, "high": lost.high})
+    return pd.DataFrame(rows, columns=["width", "alone", "own", "difference", "low", "high"])
+
+
 def judged(runs: pd.DataFrame) -> pd.DataFrame:
     """Each width's arms and the registered words: a row a width.
 
