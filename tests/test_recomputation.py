@@ -862,7 +862,8 @@ def test_headline_and_bands():
     for width in SIZES:
         right = np.mean([r["greedy"][-1] for r in cell("arithmetic", "base", width)], axis=0)
         assert table.loc[width].loc[list(SUMS), "share"].to_numpy() == pytest.approx(right, abs=1e-5)
-    for (task, variant, width), part in data("bands").groupby(KEYS):
+    named = {"sums": "arithmetic", "capitals": "facts", "both": "joint"}
+    for (task, variant, width), part in data("bands").replace({"task": named}).groupby(KEYS):
         runs = cell(task, variant, width)
         for measure, rows in part.groupby("measure"):
             ours_ = np.array([r["losses" if "loss" in measure else "score"] for r in runs])
