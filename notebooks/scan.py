@@ -65,25 +65,32 @@ def shapes():
     return charts.spectrum(sums, "line"), sums
 
 
-chapter.figure("scan", here.runs, shapes)
+chapter.figure("scan", here.runs[here.runs["task"] == "arithmetic"], shapes)
+
+# %% tags=["remove-input"]
+plain = here.runs[(here.runs["layers"] == 1) & (here.runs["expansion"] == 1)]
+
+
+def by_width(rows):
+    order = list(words.SHORT.values())
+    rows = rows[rows["shape"] == "width"].sort_values("measure", key=lambda names: names.map(order.index), kind="stable")
+    return charts.spectrum(rows, "measure", "right at the end (%)", "width"), rows
 
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Is there a size that does both? One layer, by width: what each task alone leaves at the end.", "name": "fig-spectrum"}}
 def spectrum():
-    plain = table[(table["shape"] == "width") & (table["task"] != "joint")]
-    return charts.spectrum(plain, "measure", "right at the end (%)", "width"), plain
+    return by_width(table[table["task"] != "joint"])
 
 
-chapter.figure("spectrum", here.runs, spectrum)
+chapter.figure("spectrum", plain[plain["task"] != "joint"], spectrum)
 
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The same trained on both tasks together.", "name": "fig-spectrum-joint"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Both tasks in one model, by width: what is left of each at the end.", "name": "fig-spectrum-joint"}}
 def together():
-    plain = table[(table["shape"] == "width") & (table["task"] == "joint")]
-    return charts.spectrum(plain, "measure", "right at the end (%)", "width"), plain
+    return by_width(table[table["task"] == "joint"])
 
 
-chapter.figure("spectrum_joint", here.runs[here.runs["task"] == "joint"], together)
+chapter.figure("spectrum_joint", plain[plain["task"] == "joint"], together)
 
 # %% tags=["remove-input"]
 chapter.tell(here.runs, lambda: answers.remember("scan", here))
