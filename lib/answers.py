@@ -9,6 +9,7 @@ from lib.chapter import Chapter
 from lib.experiments import causes, controls, order, pairs, rate, scan, share, tuning
 from lib.settings import settle
 
+SIZES = {"capacity": "capacity (the table can be stored)", "rate": "rate (storing gets as fast as the rule)"}
 WINDOWS = {"lines": "aligned", "anywhere": "published stream", "pairs": "no order"}
 
 
@@ -35,7 +36,7 @@ def _rate(here: Chapter) -> list[tuple[str, str, str]]:
     answered = here.runs[here.runs["part"] == "answers"]
     found = rate.accounts(answered, here.curves(answered)).set_index("quantity")
     at = "; ".join(
-        f"{name} {r.ratio:.2g} ({r.ratio_low:.2g} to {r.ratio_high:.2g})"
+        f"that of {SIZES[name]} {r.ratio:.2g} ({r.ratio_low:.2g} to {r.ratio_high:.2g})"
         for name, r in found.iterrows()
         if name in rate.ACCOUNTS
     )
@@ -43,8 +44,10 @@ def _rate(here: Chapter) -> list[tuple[str, str, str]]:
     by = "; ".join(
         f"x {r.mlp_rate:g}: {r.ratio:.2g} ({r.low:.2g} to {r.high:.2g})" for r in moved.itertuples() if r.mlp_rate != 1
     )
-    halves = f"in units of the size where success halves: {at}" if at else "–"
-    slowed = f"the size where success halves changes by a factor of, {by}" if by else "–"
+    halves = f"as multiples of the size at which success halves: {at}" if at else "–"
+    slowed = (
+        f"the size at which success halves is, as a multiple of that of the same sizes untouched: {by}" if by else "–"
+    )
     return [
         ("capacity or rate", halves, rate.verdict(found.reset_index())),
         ("the MLP's learning rate alone", slowed, rate.moved(moved)),
@@ -79,21 +82,31 @@ def _order(here: Chapter) -> list[tuple[str, str, str]]:
 
 def _share(here: Chapter) -> list[tuple[str, str, str]]:
     table = share.frontier(here.runs)
-    leads = ", ".join(f"{r.hides} hidden {100 * r.lead:+.0f}" for r in share.leads(table).itertuples())
+    leads = "; ".join(
+        f"{r.hides} hidden {said(r.lead_low, r.lead_high, r.lead)}" for r in share.leads(table).itertuples()
+    )
     return [("more than one pair hidden", f"n14 less n56: {leads}" if leads else "–", share.verdict(table))]
 
 
 def _scan(here: Chapter) -> list[tuple[str, str, str]]:
-    three, shapes, does = scan.matched(here.runs), "–", "–"
+    three, gains, shapes, does = scan.matched(here.runs), scan.fits(here.runs), "–", "–"
     if three["units"].min():
         most = three.loc[three["mean"].abs().idxmax()]
         shapes = f"{most['first']} less {most['second']}: {said(most['low'], most['high'], most['mean'])}"
+    if gains.notna().all():
+        better = f"{gains['layers']:.0f} in BIC, the width by {gains['width']:.0f}"
+        shapes += f"; beside parameters the layers improve the fit by {better}"
     both, word = scan.does_both(scan.spectrum(here.runs)), "missing"
     if {"arithmetic", "facts"} <= set(here.runs["task"]):
-        does = f"{words.listing(map(words.size_name, both))} do" if both else "none is shown to"
+        runs = here.runs[here.runs["task"] == "facts"].groupby("width").size().max()
+        does = (
+            f"{words.listing(map(words.size_name, both))} do"
+            if both
+            else f"none is shown to, which {words.count(runs, 'run')} a size on the capitals cannot"
+        )
         word = "yes" if both else "none shown"
     return [
-        ("parameters, width or depth", shapes, scan.verdict(three, scan.fits(here.runs))),
+        ("parameters, width or depth", shapes, scan.verdict(three, gains)),
         ("a size that does both tasks", does, word),
     ]
 

@@ -32,10 +32,11 @@ import pandas as pd
 from lib import charts, estimates, words
 from lib.answers import WINDOWS
 from lib.experiments import clock
+from lib.settings import settle
 from lib.store import Store
 
 # The runs of experiment 6 learn the same texts by the same recipe; they add seeds to what is said of success.
-others = chapter.begin("order", {"store": here.settings.store})
+others = chapter.read(settle({"store": here.settings.store}, "order"))
 same = others.runs["windows"].isin(here.settings.factors["windows"]) & others.runs["width"].isin(here.settings.widths)
 more = others.runs[same & (others.runs["iterations"] == here.settings.iterations)]
 parts = clock.split(Store(here.settings.store), here.runs)

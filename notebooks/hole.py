@@ -31,10 +31,11 @@ import pandas as pd
 
 from lib import charts, estimates, words
 from lib.experiments import hole
+from lib.settings import settle
 from lib.store import Store
 
 # With every character counting, the aligned runs of experiment 6 are the same but for their seeds.
-others = chapter.begin("order", {"store": here.settings.store}).runs
+others = chapter.read(settle({"store": here.settings.store}, "order")).runs
 same = (
     (others["windows"] == "lines")
     & others["width"].isin(here.settings.widths)

@@ -59,13 +59,13 @@ chapter.figure("headline", sums, headline)
 def besides():
     base, name = runs[runs["variant"] == "base"].assign(right=measures.succeeded), words.size_name
     single = words.listing(f"{100 * share:.0f}" for share in sums.assign(single=estimates.share_right).groupby("width")["single"].mean())
-    text = [f"- **Sum by sum.** Of single hidden sums, {single} % are right."]
+    text = [f"- **Sum by sum.** Of single hidden sums, {single} % are right in {words.listing(map(name, sorted(sums['width'].unique())))}."]
     found = pairs.judged(pairs.by_pair(chapters["pairs"].runs))
     aligned = found[found["windows"] == "lines"]
     if len(aligned):
         each = words.listing(f"{name(r.width)} {100 * r.mean:.0f} % ({words.span(r.low, r.high)})" for r in aligned.itertuples())
         text.append(
-            f"- **Other pairs.** With each of the {aligned['pairs'].min()} pairs of different digits hidden in turn, in a text without an order of lines, the hidden sums that are right: {each}. By the "
+            f"- **Other pairs.** With each of the {aligned['pairs'].min()} pairs of different digits hidden in turn, with training windows that begin where a line begins, the hidden sums that are right: {each}. By the "
             f"registered rule: *{aligned[aligned['width'] == 14]['verdict'].iloc[0]}* ({{doc}}`pairs`)."
         )
     facts, both = (base[base["task"] == task] for task in ("facts", "joint"))

@@ -20,6 +20,8 @@ from lib import chapter
 here = chapter.begin("replication", globals())
 
 # %% tags=["remove-input"]
+import numpy as np
+
 from lib import charts, words
 from lib.experiments import joint, regularization
 from lib.experiments.replication import VARIANTS
@@ -70,7 +72,7 @@ chapter.say(
 # The paper repeats everything with dropout 0 and weight decay 0.1 for all sizes, and finds the same. A seed has the
 # same initial weights, windows and lines in both variants, so each seed is its own control.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Weight decay of 0.1 turns no size round. Share of runs with all four hidden sums right (sums, both), or with 95 % of the capitals recalled (capitals), with 95 % intervals.", "name": "fig-pairs"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Weight decay of 0.1 makes no size that fails fill the hole. Share of runs with all four hidden sums right (sums, both), or with 95 % of the capitals recalled (capitals), with 95 % intervals.", "name": "fig-pairs"}}
 def with_and_without():
     table = regularization.successes(runs)
     return charts.rows(table, "cell", "runs_are", title="runs that succeed (%)"), table
@@ -90,10 +92,10 @@ chapter.table(moved, lambda: regularization.shown_pairs(moved))
 # %% tags=["remove-input"]
 folds = {width: 0.1 * float(published("arithmetic", width, 0).rates().sum()) for width in (14, LARGE)}
 chapter.say(
-    f"A large p is no evidence that nothing changed. And weight decay acts through the learning rate: over the schedule it shrinks a weight that nothing holds up by a factor "
-    f"of e {folds[14]:.1f} times over in a small model, and {folds[LARGE]:.3f} times in {words.MLT}, whose learning rate is a thousand times lower."
+    f"A large p is no evidence that nothing changed. And weight decay acts through the learning rate: over the schedule it shrinks a weight that nothing holds up to 1/{np.exp(folds[14]):,.0f} "
+    f"of itself in a small model, and by {100 * (1 - np.exp(-folds[LARGE])):.1f} % in {words.MLT}, whose learning rate is a thousand times lower."
 )
 
 # %% [markdown]
-# **To remember.** That no size fills the hole after joint training is true, and says little: the size that did so before no longer learns its seen
+# **To remember.** That n14, n28 and n56 do not fill the hole after joint training says little: the size that did so before no longer learns its seen
 # sums, and the larger ones failed before. What the joint task's window and batch do without any capital: {doc}`controls`.

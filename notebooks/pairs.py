@@ -75,8 +75,8 @@ def published():
     small, better = units[(units["width"] == 14) & ~units["alike"]], []
     for r in small[small["held_out"] == "5,7"].itertuples():
         others = small[(small["windows"] == r.windows) & (small["held_out"] != "5,7")]["share"]
-        better.append(f"{100 * r.share:.0f} % with (5,7) hidden, and as much with {(others >= r.share).sum()} of the {len(others)} others ({answers.WINDOWS[r.windows]})")
-    return f"n14 has {words.listing(better)}." if better else ""
+        better.append(f"{100 * r.share:.0f} % with (5,7) hidden, and as much with {(others >= r.share).sum()} of the {len(others)} others ({answers.WINDOWS[r.windows]}, {words.count(r.seeds, 'run')} a pair)")
+    return f"n14 has {words.listing(better)}. Few runs say little about a single pair." if better else ""
 
 
 chapter.tell(here.runs, published)

@@ -23,7 +23,7 @@ here = chapter.begin("scan", globals())
 # %% tags=["remove-input"]
 import pandas as pd
 
-from lib import answers, charts, words
+from lib import answers, charts, estimates, words
 from lib.experiments import scan
 
 table = scan.spectrum(here.runs)
@@ -41,7 +41,10 @@ def answer():
         ]
         text += f"At about 5,400 parameters: {words.listing(each)}. "
     if gains.notna().all():
-        text += f"Beside log parameters, log width improves the BIC by {gains['width']:.0f} and the number of layers by {gains['layers']:.0f}; more than 10 counts. "
+        text += f"Beside log parameters, log width improves the BIC by {gains['width']:.0f} and the number of layers by {gains['layers']:.0f}; more than 10 counts. The fit takes the sums of a run for independent, so both are too large. "
+        deep = here.runs[(here.runs["task"] == "arithmetic") & (here.runs["expansion"] == 1) & here.runs["width"].isin(scan.SHAPED)]
+        means = deep.assign(share=estimates.share_right).groupby("layers")["share"].mean()
+        text += f"Over these widths, models of {words.listing(map(str, means.index))} layers have {words.listing(f'{100 * m:.0f}' for m in means)} % of the hidden sums right. "
     both = scan.does_both(table)
     if "facts" in set(here.runs["task"]):
         text += f"Shown to do both tasks: {words.listing(map(words.size_name, both)) if both else 'no size'}."

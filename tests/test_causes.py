@@ -345,9 +345,10 @@ def test_controls():
     assert (found["verdict"], found["specific"]) == ("interference", "specific to facts")
     failed = runs.assign(held_out_correct=0)
     assert controls.judged(failed)["verdict"].tolist() == ["not testable"]
-    own = pd.DataFrame({"width": 14, "held_out_correct": [4, 4, 3, 4], "held_out_asked": 4})
-    (both,) = controls.windows(runs, own).itertuples()
-    assert (both.own, both.difference) == (15 / 16, both.alone - 15 / 16) and both.low <= both.difference <= both.high
+    own = made_up([14], 6, lambda w, s: s % 2)
+    (both,) = controls.windows(runs, own).itertuples()  # six seeds, though one has eight
+    assert (both.runs, both.alone, both.own, both.difference) == (6, 1, 1 / 8, 7 / 8)
+    assert 0.75 <= both.low < both.difference < both.high <= 1
 
 
 def test_the_answer_follows_the_verdicts():

@@ -772,14 +772,15 @@ def test_joint():
         )  # resampled means of few whole numbers come in steps
         close(text, [np.mean(gaps_), *bounds], step + 0.06 * scale / (1 if scale == 1 else 10))
         assert discordant
-    small, large = page.take(r"by a factor of e ([\d.]+) times .*? and ([\d.]+) times in MLT, .*?\(6 layers, 10\.6 million parameters\)")
+    small, large = page.take(r"to 1/([\d,]+) of itself .*? and by ([\d.]+) % in MLT, .*?\(6 layers, 10\.6 million parameters\)")
     i = np.arange(30_000)
 
     def folds(peak, low):
         cosine = low + 0.5 * (1 + np.cos(np.pi * np.clip((i - 2_000) / 23_000, 0, 1))) * (peak - low)
         return 0.1 * np.where(i < 2_000, peak * (i + 1) / 2_001, cosine).sum()
 
-    assert (small, large) == (f"{folds(1e-2, 1e-4):.1f}", f"{folds(1e-5, 1e-6):.3f}")
+    kept = [np.exp(-folds(*rates)) for rates in ((1e-2, 1e-4), (1e-5, 1e-6))]
+    assert (small, large) == (f"{1 / kept[0]:,.0f}", f"{100 * (1 - kept[1]):.1f}")
     page.close()
 
 

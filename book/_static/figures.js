@@ -24,7 +24,8 @@
     let config = window.figureThemes[now];
     if (phone.matches) {
       const room = document.getElementById(id).clientWidth - 38; // beside the button to save it
-      const legend = { columns: Math.max(1, Math.floor((room - 62) / (28 + 6.5 * longest(spec)))), titleOrient: "top" };
+      const columns = Math.floor((room - labels(spec)) / (28 + 6.5 * longest(spec)));
+      const legend = { columns: Math.max(1, columns), titleOrient: "top" };
       legend.layout = { top: { anchor: "start", direction: "vertical" } };
       config = { ...config, legend: { ...config.legend, ...legend }, axisX: { labelOverlap: true } };
       const own = (key, value) => (key === "legend" && value?.columns ? { ...value, columns: undefined } : value);
@@ -52,10 +53,15 @@
     return Math.max(0, ...names.map((name) => name.length ?? 0), ...Object.values(spec).map((part) => longest(part)));
   }
 
+  // The pixels that a vertical axis takes, with its title.
+  function labels(spec) {
+    const names = JSON.stringify(spec.spec ?? spec.layer ?? {}).match(/"labelLimit":(\d+)/)?.[1];
+    return names ? 0.65 * names : 62;
+  }
+
   // The same chart for a place `room` pixels wide: a view is as wide as that, and panels wrap, stack or get smaller.
   function narrow(spec, room, alone = true) {
-    const names = JSON.stringify(spec.spec ?? spec.layer ?? {}).match(/"labelLimit":(\d+)/)?.[1];
-    const LABELS = names ? 0.65 * names : 62; // pixels of an axis and its title
+    const LABELS = labels(spec);
     const LEAST = 105; // of a panel that wraps
     const cell = (side, most) => (side?.step ? { step: Math.min(side.step, most) } : side);
     const sized = ({ height, ...view }, width) =>
@@ -63,11 +69,9 @@
         ? { ...view, width: cell(view.width, width / 10), height: cell(height, Math.max(11, width / 10)) }
         : { ...view, height, width };
     const plain = ({ column, row, ...encoding }) => encoding;
-    if (spec.vconcat) {
-      const text = spec.title?.text?.match?.(/\S.{0,38}(?=\s|$)/g);
-      const title = text ? { ...spec.title, text } : spec.title;
-      return { ...spec, title, vconcat: spec.vconcat.map((view) => narrow(view, room, false)) };
-    }
+    const text = (spec.title?.text ?? spec.title)?.match?.(/\S.{0,38}(?=\s|$)/g);
+    if (text?.length > 1) spec = { ...spec, title: { ...spec.title, text } };
+    if (spec.vconcat) return { ...spec, vconcat: spec.vconcat.map((view) => narrow(view, room, false)) };
     if (spec.hconcat || spec.concat) {
       const { hconcat, concat, columns, ...rest } = spec;
       return { ...rest, vconcat: (hconcat ?? concat).map((view) => narrow(view, room, false)) };

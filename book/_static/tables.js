@@ -12,7 +12,10 @@ document.addEventListener("DOMContentLoaded", () => {
         if (text === "") cell.classList.add("empty");
         if (text.length + (cell.dataset.heading ?? "").length > 16) cell.classList.add("long"); // of half a card
       });
-    if (headings.length > 3) table.classList.add("cards");
+    // A long table of numbers stays one, and scrolls.
+    const rows = [...table.querySelectorAll("tbody tr")];
+    const numbers = rows.length > 8 && rows.every((row) => [...row.cells].every((cell) => cell.textContent.length < 25));
+    if (headings.length > 3 && !numbers) table.classList.add("cards");
   }
   // The role that docutils gives to references has been withdrawn, so their list would be one without items.
   document.querySelectorAll(".citation-list > .citation").forEach((item) => item.setAttribute("role", "listitem"));

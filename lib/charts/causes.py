@@ -44,8 +44,9 @@ def rows(table: pd.DataFrame, row: str, by: str = "width", title: str = SHARE) -
     groups, order = Groups.of(table, by), list(dict.fromkeys(table[row]))
     scale = alt.Scale(domain=[0, 1], nice=False)
     axis = alt.Axis(format="%", tickCount=5)
+    names = alt.Axis(labelLimit=200, labelPadding=10, labelExpr="split(datum.label, ', ')", **PLAIN)
     base = alt.Chart(data(groups.named(table))).encode(
-        y=alt.Y(f"{row}:N", sort=order, title=None, axis=alt.Axis(labelLimit=260, labelPadding=10, **PLAIN)),
+        y=alt.Y(f"{row}:N", sort=order, title=None, axis=names),
         yOffset=alt.YOffset(f"{groups.field}:N", sort=groups.names),
         color=_marks(groups)["color"],
     )

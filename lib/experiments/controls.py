@@ -2,9 +2,10 @@
 
 import itertools
 
+import numpy as np
 import pandas as pd
 
-from lib import estimates
+from lib import estimates, stats
 from lib import sweep as sweeps
 from lib import tasks as corpora
 from lib.run import Run
@@ -39,22 +40,27 @@ def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: in
 
 
 def windows(runs: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
-    """What the joint window and batch do to the sums without any facts: a row a width that both tables have.
+    """What the joint window and batch do to the sums without any facts: a row a width, over seeds that both have.
 
-    Columns: width; alone, own (mean shares); difference, low, high: alone less own. Described, not registered.
+    Columns: width, runs; alone, own (mean shares right); seen, own_seen (mean seen accuracies); difference, low, high:
+    alone less own, seed by seed, for a seed has one text. Described, not registered.
 
     Parameters
     ----------
     runs : those of this experiment.
     own : runs on the same stream of sums, with their own window and batch.
     """
-    alone, rows = runs[runs["arm"] == "alone"], []
-    for width in sorted(set(alone["width"]) & set(own["width"])):
-        here, there = (estimates.share_right(cell[cell["width"] == width]) for cell in (alone, own))
-        lost = estimates.difference(here, there)
-        row = {"width": int(width), "alone": here.mean(), "own": there.mean()}
-        rows.append(row | {"difference": lost.mean, "low": lost.low, "high": lost.high})
-    return pd.DataFrame(rows, columns=["width", "alone", "own", "difference", "low", "high"])
+    alone, own = (table.assign(share=estimates.share_right) for table in (runs[runs["arm"] == "alone"], own))
+    both = alone.merge(own, on=["width", "seed"], suffixes=("", "_own"))
+    rows = []
+    for width, cell in both.groupby("width"):
+        lost = (cell["share"] - cell["share_own"]).to_numpy()
+        low, high = stats.bootstrap(lost) if len(lost) > 1 and np.ptp(lost) else (np.nan, np.nan)
+        row = {"width": int(width), "runs": len(cell), "alone": cell["share"].mean(), "own": cell["share_own"].mean()}
+        row |= {"seen": cell["seen_accuracy"].mean(), "own_seen": cell["seen_accuracy_own"].mean()}
+        rows.append(row | {"difference": lost.mean(), "low": low, "high": high})
+    columns = ["width", "runs", "alone", "own", "seen", "own_seen", "difference", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def judged(runs: pd.DataFrame) -> pd.DataFrame:
