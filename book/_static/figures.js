@@ -28,8 +28,11 @@
       const legend = { columns: Math.max(1, columns), titleOrient: "top" };
       legend.layout = { top: { anchor: "start", direction: "vertical" } };
       config = { ...config, legend: { ...config.legend, ...legend }, axisX: { labelOverlap: true } };
-      const own = (key, value) => (key === "legend" && value?.columns ? { ...value, columns: undefined } : value);
-      spec = narrow(JSON.parse(JSON.stringify(spec, own)), room);
+      const fitted = (key, value) => {
+        if (key === "legend" && value?.columns) return { ...value, columns: undefined };
+        return key === "x" && value?.title?.length > 26 ? { ...value, title: lines(value.title, 22) } : value;
+      };
+      spec = narrow(JSON.parse(JSON.stringify(spec, fitted)), room);
     }
     chart.drawn = await vegaEmbed(`#${id}`, spec, {
       config,
@@ -53,6 +56,11 @@
     return Math.max(0, ...names.map((name) => name.length ?? 0), ...Object.values(spec).map((part) => longest(part)));
   }
 
+  // Words in lines of so many characters at most; nothing for what is no text.
+  function lines(text, most) {
+    return text?.match?.(new RegExp(`\\S.{0,${most - 1}}(?=\\s|$)`, "g"));
+  }
+
   // The pixels that a vertical axis takes, with its title.
   function labels(spec) {
     const names = JSON.stringify(spec.spec ?? spec.layer ?? {}).match(/"labelLimit":(\d+)/)?.[1];
@@ -69,7 +77,7 @@
         ? { ...view, width: cell(view.width, width / 10), height: cell(height, Math.max(11, width / 10)) }
         : { ...view, height, width };
     const plain = ({ column, row, ...encoding }) => encoding;
-    const text = (spec.title?.text ?? spec.title)?.match?.(/\S.{0,38}(?=\s|$)/g);
+    const text = lines(spec.title?.text ?? spec.title, Math.floor((room - LABELS) / 7.5));
     if (text?.length > 1) spec = { ...spec, title: { ...spec.title, text } };
     if (spec.vconcat) return { ...spec, vconcat: spec.vconcat.map((view) => narrow(view, room, false)) };
     if (spec.hconcat || spec.concat) {
