@@ -15,7 +15,7 @@ document.addEventListener("DOMContentLoaded", () => {
     // A long table of numbers stays one, and scrolls.
     const rows = [...table.querySelectorAll("tbody tr")];
     const numbers = rows.length > 8 && rows.every((row) => [...row.cells].every((cell) => cell.textContent.length < 25));
-    if (headings.length > 3 && !numbers) table.classList.add("cards");
+    if (headings.length > 3) table.classList.add(numbers ? "numbers" : "cards");
   }
   // The role that docutils gives to references has been withdrawn, so their list would be one without items.
   document.querySelectorAll(".citation-list > .citation").forEach((item) => item.setAttribute("role", "listitem"));
