@@ -44,7 +44,7 @@ def answer():
     specific = judged.groupby("specific", sort=False)["width"]
     names = words.listing(f"*{word}* in {words.listing(map(words.size_name, cell))}" for word, cell in specific)
     return (
-        f"{' '.join(each)} Random names less capitals: {names}. Differences have 99 % intervals, since there are five; where all runs of a cell are alike its interval is the exact one, and wide."
+        f"{' '.join(each)} Random names less capitals: {names}. Differences have {100 - 5 / controls.CONTRASTS:g} % intervals, since there are {controls.CONTRASTS}; where all runs of a cell are alike its interval is the exact one, and wide."
     )
 
 
@@ -61,6 +61,7 @@ chapter.figure("controls", here.runs, arms)
 
 # %% tags=["remove-input"]
 def without_facts():
+    joint, alone = controls.READ
     order = chapter.read(settle({"store": here.settings.store}, "order")).runs
     found = controls.windows(here.runs, order[(order["windows"] == "anywhere") & (order["iterations"] == here.settings.iterations)])
     each = [
@@ -72,7 +73,7 @@ def without_facts():
     rest = f"Nothing to lose had {words.listing(others)}. " if others else ""
     return (
         f"**The window without the facts.** With the joint task's window and batch, and no fact at all, {'; '.join(each)}. {rest}A comparison with the sums as published would blame the facts for what the window does; beside the first "
-        "arm, too little is left to lose. Window and batch move together here: an update has 13,824 characters instead of 7,938, but fewer windows begin where a line does, which is where the score asks. The runs with the sums' own "
+        f"arm, too little is left to lose. Window and batch move together here: an update has {joint:,} characters instead of {alone:,}, but fewer windows begin where a line does, which is where the score asks. The runs with the sums' own "
         "window are those of {doc}`order`; this contrast is described, not registered."
         if each
         else words.NONE

@@ -76,7 +76,6 @@
       view.width?.step
         ? { ...view, width: cell(view.width, width / 10), height: cell(height, Math.max(11, width / 10)) }
         : { ...view, height, width };
-    const plain = ({ column, row, ...encoding }) => encoding;
     const text = lines(spec.title?.text ?? spec.title, Math.floor((room - LABELS) / 7.5));
     if (text?.length > 1) spec = { ...spec, title: { ...spec.title, text } };
     if (spec.vconcat) return { ...spec, vconcat: spec.vconcat.map((view) => narrow(view, room, false)) };
@@ -84,9 +83,9 @@
       const { hconcat, concat, columns, ...rest } = spec;
       return { ...rest, vconcat: (hconcat ?? concat).map((view) => narrow(view, room, false)) };
     }
-    const { row, column } = spec.facet ?? spec.encoding ?? {};
+    const { row, column } = spec.facet ?? {};
     if (column) {
-      const panel = spec.facet ? spec.spec : { width: spec.width, height: spec.height };
+      const panel = spec.spec;
       const gap = spec.spacing?.column ?? spec.spacing ?? 20;
       const count = column.sort?.length ?? 2;
       const wraps = alone && !row && (!panel.width?.step || panel.layer); // cells with words in them need their size
@@ -94,11 +93,7 @@
       const across = wraps ? Math.min(count, Math.max(1, Math.floor((room - LABELS + gap) / (least + gap)))) : count;
       const width = Math.floor((room - LABELS - (row ? 30 : 0) + gap) / across - gap);
       if (width < 50 || (!wraps && panel.mark?.height)) return spec;
-      if (!spec.facet) {
-        const encoding = wraps ? { ...plain(spec.encoding), facet: { ...column, columns: across } } : spec.encoding;
-        return { ...spec, encoding, width, height: wraps ? 0.75 * spec.height : spec.height };
-      }
-      const facet = wraps ? { facet: column, columns: across } : { facet: spec.facet };
+      const facet = wraps ? { facet: column, columns: across } : {};
       const low = wraps && panel.height > 150 ? { ...panel, height: 0.75 * panel.height } : panel;
       return { ...spec, ...facet, spec: sized(low, width) };
     }

@@ -20,6 +20,7 @@ CONTRASTS = 5  # primary ones of each kind, one a width of the registered sweep
 _joint, _sums = corpora.make("joint"), corpora.make("arithmetic")
 # As many windows of an update begin in the sums as in the arm "alone".
 EQUAL = round(_joint.batch * _joint.offsets / len(_sums.text))
+READ = tuple(task.batch * task.context for task in (_joint, _sums))  # characters an update, in the joint task and alone
 ARMS: dict[str, dict] = {
     "alone": {"task": "arithmetic", "context": _joint.context, "batch": _joint.batch},
     "joint": {"task": "joint"},
