@@ -92,8 +92,11 @@ def mix(x: Tensor) -> Tensor:
     return x ^ (x >> 31 & 0x1FFFFFFFF)
 
 
-def uniform(key: Tensor, count: int, bound: int) -> Tensor:
-    """`count` whole numbers in 0..bound-1 for each key (S,), shape (S, count): a pure function of key and place."""
+def uniform(key: Tensor, count: int, bound: int | Tensor) -> Tensor:
+    """`count` whole numbers in 0..bound-1 for each key (S,), shape (S, count): a pure function of key and place.
+
+    A tensor `bound`, (S, 1) or (1,), has one for each key or for all.
+    """
     place = torch.arange(count, device=key.device)
     # key + GOLDEN place, modulo 2 ** 64, in a form that no compiler takes for an index of 32 bits
     bits = mix((key[:, None] + place) * GOLDEN + key[:, None] * (1 - GOLDEN))

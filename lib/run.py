@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -25,6 +25,7 @@ CHOICES = {
     "windows": tasks.WINDOWS,
     "facts": tasks.FACTS,
     "targets": tasks.TARGETS,
+    "turns": ("together", "sums first", "facts first"),
     "scores": ("all", "greedy", "parts"),
 }
 RECORD = ("evaluate_every", "scores")  # what is recorded of a run, which its id leaves out
@@ -44,7 +45,9 @@ class Run:
     CUDA, "bfloat16". `windows` says where a training window may begin (see `tasks.WINDOWS`); `answer_order` is the seed
     by which the answers of the sums are dealt to the lines anew, None where each line has its own; `facts` are the
     "capitals" or "random" names; `context` and `batch` are None for those of the task; `mlp_rate` multiplies the
-    learning rate of the MLP's matrices; `targets` are the characters that count in the loss (see `tasks.TARGETS`).
+    learning rate of the MLP's matrices; `targets` are the characters that count in the loss (see `tasks.TARGETS`);
+    `copies` is how often each fact stands in the text, and `turns` says whether sums and facts are learnt "together" or
+    one in each half of the iterations.
 
     Two fields decide no outcome, but what is recorded of it: `evaluate_every` how often, in iterations; `scores`
     "all" of a prompt (scoring.py), its "greedy" answer alone, or with that the loss of the sums in "parts" (parts.py),
@@ -72,6 +75,8 @@ class Run:
     batch: int | None = None
     mlp_rate: float = 1.0
     targets: str = "all"
+    copies: int = 1
+    turns: str = "together"
     evaluate_every: int = 250
     scores: str = "all"
 
@@ -89,14 +94,19 @@ class Run:
         for name in BOUNDS.keys() & vars(self).keys():
             if not (name in OPTIONAL and getattr(self, name) is None):
                 whole(name, getattr(self, name))
-        if self.windows != "anywhere" and self.context is not None:
-            raise UserError(f"context is {self.context}, but it must be None where windows is {self.windows!r}.")
-        if self.scores == "parts" and self.task != "arithmetic":
-            raise UserError(f"scores is 'parts', but it must be all or greedy for {self.task}.")
+        if self.windows == "pairs" and self.context is not None:
+            raise UserError(f"context is {self.context}, but it must be None where windows is 'pairs'.")
+        if self.scores == "parts" and (self.task != "arithmetic" or self.context is not None):
+            what = self.task if self.context is None else f"a context of {self.context}"
+            raise UserError(f"scores is 'parts', but it must be all or greedy for {what}.")
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 every = f"{', '.join(choices[:-1])} or {choices[-1]}"
                 raise UserError(f"{name} is {shown(getattr(self, name))}, but it must be {every}.")
+        if self.turns != "together" and (self.task != "joint" or self.windows != "lines"):
+            raise UserError(
+                f"turns is {self.turns!r}, but it must be 'together' where a window is not a line of either task."
+            )
 
     @property
     def id(self) -> str:
@@ -108,11 +118,10 @@ class Run:
     @cached_property
     def corpus(self) -> tasks.Task:
         """The task that the run learns."""
-        task = tasks.make(
+        return tasks.make(
             self.task, tasks.pairs(self.held_out), self.line_order, self.windows, self.answer_order, self.facts,
-            self.targets,
+            self.targets, self.context, self.batch, self.copies,
         )  # fmt: skip
-        return replace(task, context=self.context or task.context, batch=self.batch or task.batch)
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -124,7 +133,7 @@ class Run:
     def shape(self) -> tuple:
         """What runs must have in common to be trained as one stack."""
         task = self.corpus
-        text = (self.task, len(task.text), task.stride, task.batch, self.targets)
+        text = (self.task, len(task.text), task.stride, task.batch, self.targets, self.turns)
         recorded = (self.evaluate_every, self.scores == "parts")
         return (self.architecture, self.iterations, *text, self.dropout, self.precision, *recorded)
 
@@ -134,6 +143,17 @@ class Run:
             return [0, *spaced(self.iterations, self.iterations * LATE, 20)]
         every = max(1, min(self.evaluate_every, self.iterations // 20))
         return sorted({*range(0, self.iterations, every), self.iterations})
+
+    def turned(self) -> np.ndarray:
+        """The first offset, and the number of offsets, that windows may have at every update: (2, iterations), int64."""
+        spans = np.array([[0], [self.corpus.offsets]]).repeat(self.iterations, axis=1)
+        if self.turns != "together":
+            sums = sum(line.lstrip().startswith("<") for line in self.corpus.text.splitlines())
+            halves = [[0, sums], [sums, self.corpus.offsets - sums]]  # the lines of the sums are the first
+            first, second = halves if self.turns == "sums first" else halves[::-1]
+            spans[:, : self.iterations // 2] = np.array([first]).T
+            spans[:, self.iterations // 2 :] = np.array([second]).T
+        return spans
 
     def rates(self) -> np.ndarray:
         """Learning rate of every update, shape (iterations,), float32."""

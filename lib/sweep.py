@@ -9,7 +9,7 @@ import pandas as pd
 from lib.evidence import FACTORS, OUTCOMES, TRAINED
 from lib.run import OPTIONAL, RECORD, Run
 
-WHOLE = ("width", "seed", "iterations", "layers", "heads", "expansion", "evaluate_every")
+WHOLE = ("width", "seed", "iterations", "layers", "heads", "expansion", "copies", "evaluate_every")
 FIRST_SEED = 100  # of the second protocol: the pilots spent the seeds below 10, the replication has those up to 99
 EXPLORATORY = 200  # what exploratory experiments add to their seeds, which so begin at 300
 

@@ -5,6 +5,7 @@ Notable features:
 - arithmetic is every a+b and a-b over the digits 0..9, less the held-out unordered pairs; facts are 50 capitals; joint
   is the arithmetic followed by the facts (Barron and White 2025, arXiv:2506.09099);
 - the order of the lines is part of a task: the published one, a random one drawn from a seed, or none at all;
+- a training window can be one line and no more;
 - answers can be dealt to the lines anew and names made random, so that there is nothing but a table to learn.
 """
 
@@ -17,8 +18,9 @@ from lib.errors import UserError
 
 TASKS = ("arithmetic", "facts", "joint")
 PUBLISHED_PAIR = ((5, 7),)
-# Where a training window may begin: at any character of one text (as published); where a line of the sums begins; or at
-# any character of a text in which each line follows each line once, so that there are straddling windows but no order.
+# Where a training window may begin: at any character of one text (as published); where a line begins; or at any
+# character of a text in which each line of the sums follows each line once, so that there are straddling windows but no
+# order.
 WINDOWS = ("anywhere", "lines", "pairs")
 FACTS = ("capitals", "random")
 # What counts in the loss: every character; only what follows "="; or every character of a text that has the held-out
@@ -153,9 +155,9 @@ def _without_order(lines: list[str]) -> str:
 
 
 def _arithmetic(
-    held_out: tuple[tuple[int, int], ...], line_order: int | None, windows: str, answer_order: int | None, targets: str
-) -> tuple[str, list[tuple[str, str, str]]]:
-    """The text of the sums, and the name, the group and the answer of every expression."""
+    held_out: tuple[tuple[int, int], ...], line_order: int | None, answer_order: int | None, targets: str
+) -> tuple[list[str], list[tuple[str, str, str]]]:
+    """The lines of the sums, and the name, the group and the answer of every expression."""
     hidden = {frozenset(pair) for pair in held_out}
     every = [f"{a}{operation}{b}" for operation in "+-" for a in range(10) for b in range(10)]
     groups = {e: "held out" if frozenset((int(e[0]), int(e[2]))) in hidden else "seen" for e in every}
@@ -168,8 +170,7 @@ def _arithmetic(
     lines = [f"<{e}={answers[e]}>".ljust(LINE - 1) + "\n" for e in _ordered(shown, line_order)]
     if targets == "shown":
         lines += [f"<{e}=".ljust(LINE - 1) + "\n" for e in published if groups[e] == "held out"]
-    text = {"anywhere": "".join, "lines": lambda x: "".join(x) + x[0][0], "pairs": _without_order}[windows](lines)
-    return text, [(e, groups[e], answers[e]) for e in every]
+    return lines, [(e, groups[e], answers[e]) for e in every]
 
 
 def _names(facts: str) -> dict[str, str]:
@@ -184,17 +185,26 @@ def _names(facts: str) -> dict[str, str]:
     return dict(line.split("\t") for line in names.split("\n"))
 
 
-def _facts(names: dict[str, str], line_order: int | None) -> str:
-    lines = [f"Capital of {country} is {capital} \n" for country, capital in names.items()]
-    return "".join(_ordered(lines, line_order))
+def _asked(country: str) -> str:
+    return f"Capital of {country} is "
+
+
+def _facts(names: dict[str, str], line_order: int | None, filled: bool) -> list[str]:
+    """The lines of the facts; `filled` with blanks, so that in each the capital has the same place and the same room."""
+    before, after = (max(map(len, part)) for part in (map(_asked, names), names.values())) if filled else (0, 0)
+    lines = [f"{_asked(country).rjust(before)}{capital.ljust(after)} \n" for country, capital in names.items()]
+    return _ordered(lines, line_order)
 
 
 @cache
 def make(
     name: str, held_out: tuple[tuple[int, int], ...] = PUBLISHED_PAIR, line_order: int | None = None,
     windows: str = "anywhere", answer_order: int | None = None, facts: str = "capitals", targets: str = "all",
+    context: int | None = None, batch: int | None = None, copies: int = 1,
 ) -> Task:  # fmt: skip
     """The task called `name`.
+
+    Where `windows` is "lines", a window is one line, filled up with blanks on its left to the context.
 
     Parameters
     ----------
@@ -203,43 +213,59 @@ def make(
         the text.
     line_order : seed of the order of the lines; None for the published order. Expressions that are not in the published
         text come last in the published order.
-    windows : one of `WINDOWS`; other than "anywhere" for the arithmetic alone.
+    windows : one of `WINDOWS`; "pairs" for the arithmetic alone.
     answer_order : seed by which the answers are dealt to the lines of the text anew; None for the true ones.
     facts : one of `FACTS`.
-    targets : one of `TARGETS`; other than "all" where `windows` is "lines".
+    targets : one of `TARGETS`; other than "all" where a window is a line of the sums and no more.
+    context, batch : characters of a window and windows of an update; None for those of the task.
+    copies : how often each fact stands in the text.
 
     Raises
     ------
     UserError
-        For an unknown name, or when nothing is left to learn from.
+        For an unknown name, an impossible combination, or when nothing is left to learn from.
     """
     if name not in TASKS:
         raise UserError(f"tasks has {name!r}, but a task is one of {', '.join(TASKS)}.")
-    if windows != "anywhere" and name != "arithmetic":
-        raise UserError(f"windows is {windows!r}, but it must be 'anywhere' for {name}, whose lines differ in length.")
-    if targets != "all" and windows != "lines":
-        raise UserError(f"targets is {targets!r}, but it must be 'all' where windows is {windows!r}.")
-    text, prompts = "", []
+    if windows == "pairs" and name != "arithmetic":
+        raise UserError(f"windows is 'pairs', but it must be another for {name}, whose lines differ in length.")
+    if targets != "all" and not (windows == "lines" and name == "arithmetic" and context in (None, LINE)):
+        raise UserError(f"targets is {targets!r}, but it must be 'all' where a window is not one line of the sums.")
+    aligned, lines, prompts = windows == "lines", [], []
     expressions: list[tuple[str, str, str]] = []
     names = _names(facts)
     if name != "facts":
-        text, expressions = _arithmetic(held_out, line_order, windows, answer_order, targets)
+        lines, expressions = _arithmetic(held_out, line_order, answer_order, targets)
     if name != "arithmetic":
-        text += _facts(names, line_order)
+        lines += copies * _facts(names, line_order, aligned)
+    if aligned:
+        # What a window asks for last is how the next line begins: "<" in all of the sums, else a blank in all.
+        least = LINE if name == "arithmetic" else 1 + max(map(len, lines))
+        context = context or least
+        if context < least:
+            raise UserError(f"context is {context}, but it must be at least {least} for a window that holds a line.")
+        lines = [line.rjust(context) for line in lines]
+    text = {"anywhere": "".join, "lines": lambda x: "".join(x) + x[0][0], "pairs": _without_order}[windows](lines)
     vocabulary = "".join(sorted(set(text) | (set(DIGITS + SYMBOLS) if expressions else set())))
+    default = (9, 882) if name == "arithmetic" else (24, 576 if windows == "anywhere" else 882)
+    context, batch = context or default[0], batch or default[1]
     # The published rule reads the integer after "=", so what follows the answer is anything but a digit.
     end = "".join(c for c in vocabulary if c not in DIGITS)
     for expression, group, answer in expressions:
         accepted = [(*answer, end)] + ([("-", "0", end)] if answer == "0" else [])
-        prompts.append(Prompt(expression, f"<{expression}=", answer, group, tuple(accepted)))
+        asked = f"<{expression}=".rjust(context - LINE + EQUALS + 1 if aligned else 0)
+        prompts.append(Prompt(expression, asked, answer, group, tuple(accepted)))
     if name != "arithmetic":
         # The published rule reads the first line and strips it, so a space may stand before the newline.
+        room = max(map(len, names.values())) + len(" \n")  # of a capital in a filled line
         for country, capital in names.items():
             country = PROMPTED_AS.get(country, country)
             accepted = [(*capital, "\n"), (*capital, " ", "\n")]
-            prompts.append(Prompt(country, f"Capital of {country} is ", capital, "fact", tuple(accepted)))
-    context, batch = (9, 882) if name == "arithmetic" else (24, 576)
-    return Task(name, text, vocabulary, context, batch, tuple(prompts), context if windows == "lines" else 1, targets)
+            if aligned:
+                accepted = [(*capital.ljust(room - 1), "\n")]
+            asked = _asked(country).rjust(context - room if aligned else 0)
+            prompts.append(Prompt(country, asked, capital, "fact", tuple(accepted)))
+    return Task(name, text, vocabulary, context, batch, tuple(prompts), context if aligned else 1, targets)
 
 
 def floor(task: Task, ordered: bool = True) -> float:

@@ -34,23 +34,19 @@ def stream(seeds: Tensor, step: Tensor, number: int) -> Tensor:
 
 
 def draw(
-    seeds: Tensor,
-    step: Tensor,
-    text: Tensor,
-    counted: Tensor | None,
-    batch: int,
-    offsets: int,
-    stride: int,
+    seeds: Tensor, step: Tensor, text: Tensor, counted: Tensor | None, batch: int, turns: Tensor, stride: int,
     context: int,
-) -> tuple[Tensor, Tensor | None]:
+) -> tuple[Tensor, Tensor | None]:  # fmt: skip
     """The windows (S, B, context + 1) of the texts (S, characters) at a step, and how often each target counts.
 
-    With `counted` (S, offsets, context), which characters count at all, each window is read once and counted as often
-    as it is drawn.
+    `turns` (2, iterations) are the first offset and the number of offsets that a window may have at each step. With
+    `counted` (S, offsets, context), which characters count at all, each window is read once and counted as often as it
+    is drawn.
     """
-    at, often = uniform(stream(seeds, step, 0), batch, offsets), None
+    first, among = turns.index_select(1, step.view(1))
+    at, often = first + uniform(stream(seeds, step, 0), batch, among), None
     if counted is not None:
-        one = torch.ones_like(at, dtype=torch.float32)
+        one, offsets = torch.ones_like(at, dtype=torch.float32), counted.shape[1]
         often = one.new_zeros(len(at), offsets).scatter_add_(1, at, one)[:, :, None] * counted
         at = torch.arange(offsets, device=at.device).expand(len(at), -1)
     places = (at * stride)[:, :, None] + torch.arange(context + 1, device=at.device)
@@ -117,6 +113,7 @@ class Stack:
         self.text = torch.stack([torch.from_numpy(r.corpus.tokens) for r in runs]).long().to(device)
         self.seeds = torch.tensor([r.seed for r in runs], device=device)
         self.rates = torch.from_numpy(np.stack([r.rates() for r in runs])).to(device)
+        self.turns = torch.from_numpy(run.turned()).to(device)
         decayed = self.architecture.decayed().to(device)
         self.decay = torch.tensor([r.weight_decay for r in runs], device=device)[:, None] * decayed
         mlp = self.architecture.mlp().to(device)
@@ -164,7 +161,8 @@ class Stack:
             for step in steps:
                 self._update(one, step)
             return
-        windows = uniform(stream(self.seeds[one], steps, 0), self.batch, self.offsets).int().numpy()
+        first, among = self.turns[:, steps, None]
+        windows = (first + uniform(stream(self.seeds[one], steps, 0), self.batch, among)).int().numpy()
         state = (self.flat, self.exp_avg, self.exp_avg_sq, self.decay, self.scale)
         flat, exp_avg, exp_avg_sq, decay, scale = (x[one][0].numpy() for x in state)
         rates = self.rates[one][0, self.iteration : self.iteration + updates].numpy()
@@ -226,7 +224,7 @@ class Stack:
         """One update of the models `some`, in place; nothing here waits for the device."""
         seeds, counted = self.seeds[some], None if self.counted is None else self.counted[some]
         windows, often = self._draw(
-            seeds, step, self.text[some], counted, self.batch, self.offsets, self.stride, self.context
+            seeds, step, self.text[some], counted, self.batch, self.turns, self.stride, self.context
         )
         flat = self.flat[some].detach().requires_grad_()
         key = stream(seeds, step, 1) if self.dropout else None

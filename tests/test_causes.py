@@ -9,15 +9,17 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 import torch
+from conftest import plain_stack
 from scipy.stats import mannwhitneyu
 from statsmodels.stats.proportion import proportion_confint
 
 from lib import answers, claims, estimates, experiments, stats, tasks
 from lib import sweep as sweeps
 from lib.errors import UserError
-from lib.experiments import causes, controls, geometry, order, pairs, rate, scan, share, tuning
-from lib.model import initialize, unpack
+from lib.experiments import causes, controls, geometry, lines, order, pairs, rate, scan, share, tuning
+from lib.model import initialize, uniform, unpack
 from lib.run import Run
+from lib.training import Stack, stream
 
 # The registration
 
@@ -29,6 +31,7 @@ REGISTERED = {  # seeds a cell at both looks, as book/causes.md has them, by wha
     "order": {("pairs", 14): (12, 40), ("anywhere", 28): (12, 40), ("lines", 56): (6, 20)},
     "tuning": {("rate", 14): (8, 20), ("decay", 28): (8, 20), ("batch", 56): (8, 20)},
     "controls": {("alone", 14): (6, 20), ("equal", 56): (6, 20)},
+    "lines": {("both", 14): (6, 20), ("alone", 56): (6, 20), ("both 16", 28): (6, 20), ("facts first", 56): (6, 20)},
     "scan": {("arithmetic", 4): (3, 10), ("facts", 112): (2, 6), ("joint", 20): (2, 6)},
 }
 
@@ -40,7 +43,7 @@ def test_sweeps_have_the_registered_seeds(name):
     asked.pop("seeds")
     sweep = module.sweep(seeds=None, **asked)
     assert sweep["run"].is_unique and sweep["seed"].min() == 100
-    kind = {"pairs": "windows", "order": "windows", "controls": "arm", "scan": "task"}.get(name, "part")
+    kind = {"pairs": "windows", "order": "windows", "controls": "arm", "lines": "arm", "scan": "task"}.get(name, "part")
     for (value, width), looks in REGISTERED[name].items():
         cell = sweep[(sweep[kind] == value) & (sweep["width"] == width)]
         for look, seeds in enumerate(looks, 1):
@@ -98,11 +101,56 @@ def test_aligned_windows_are_the_lines():
     assert tasks.floor(task) == pytest.approx(log(196) / 9, rel=1e-12)
 
 
+@pytest.mark.parametrize("task", tasks.TASKS)
+def test_filled_windows_are_lines_with_blanks_before_them(task):
+    corpus = Run(task, 14, 0, windows="lines", context=46).corpus
+    windows = [corpus.text[i * 46 :][:47] for i in range(corpus.offsets)]
+    assert all(len(w) == 47 and w[0] == w[46] == " " and w[45] == "\n" and "\n" not in w[:45] for w in windows)
+    published = tasks.make(task).text.splitlines()
+    # As published, but for blanks before a line and after a capital, where each capital begins at one place.
+    assert [w.strip() for w in windows] == [line.strip() for line in published]
+    assert {w.index(" is ") for w in windows if " is " in w} <= {27} and {w.index("=") for w in windows if "=" in w} <= {41}
+    for prompt in corpus.prompts:
+        if prompt.group == "fact" and prompt.name not in ("USA", "UK"):
+            ((*answer,),) = prompt.accepted
+            assert sum(w == prompt.text + "".join(answer) + " " for w in windows) == 1
+        elif prompt.group == "seen":
+            assert sum(w.startswith(prompt.text + prompt.answer + ">") for w in windows) == 1
+        else:
+            assert not any(w.startswith(prompt.text + prompt.answer) for w in windows)
+            assert len(prompt.text) == (42 if prompt.group == "held out" else 31)
+
+
+def test_facts_stand_in_the_text_as_often_as_asked():
+    one, four = (Run("joint", 14, 0, windows="lines", copies=n).corpus for n in (1, 4))
+    sums, facts = one.text[: 196 * 46], one.text[196 * 46 : -1]
+    assert four.text == sums + 4 * facts + " " and four.prompts == one.prompts
+    assert lines.share(4) == 196 / four.offsets
+
+
+@pytest.mark.parametrize("turns", ["together", "sums first", "facts first"])
+def test_turns_are_halves_of_the_iterations(turns):
+    run = Run("joint", 8, 3, iterations=10, windows="lines", turns=turns, batch=300)
+    stack, read = Stack([run]), []
+    first, among = stack.turns[:, torch.arange(10), None]
+    drawn = first + uniform(stream(stack.seeds, torch.arange(10), 0), 300, among)
+    for step in drawn.tolist():
+        read.append({"sums" if "=" in run.corpus.text[46 * i :][:46] else "facts" for i in step})
+    both = {"sums", "facts"}
+    expected = {"together": [both, both], "sums first": [{"sums"}, {"facts"}], "facts first": [{"facts"}, {"sums"}]}
+    assert read == [what for what in expected[turns] for _ in range(5)]
+    # Half of the way the fused form, which counts windows, is where the plain form is, which reads them.
+    other = plain_stack([run])
+    for one in (stack, other):
+        one.advance(8)
+    assert torch.allclose(stack.flat.double(), other.flat.double(), atol=1e-4)
+
+
 def test_a_text_without_order_has_each_pair_of_lines_once():
     task = Run("arithmetic", 14, 0, windows="pairs").corpus
-    lines = task.text.splitlines(keepends=True)
+    read = task.text.splitlines(keepends=True)
     known = tasks.make("arithmetic").text.splitlines(keepends=True)
-    assert Counter(itertools.pairwise(lines)) == Counter(itertools.product(known, known))
+    assert Counter(itertools.pairwise(read)) == Counter(itertools.product(known, known))
     assert task.offsets == 196 * 196 * 9  # and so does each straddling window come once
     assert tasks.floor(task) == pytest.approx(tasks.floor(tasks.make("arithmetic"), ordered=False), abs=1e-3)
 
@@ -129,7 +177,10 @@ def test_random_names_have_the_same_letters_and_lengths():
     "change, said",
     [
         ({"windows": "words"}, "anywhere, lines or pairs"),
-        ({"windows": "lines", "context": 24}, "must be None"),
+        ({"windows": "pairs", "context": 24}, "must be None"),
+        ({"turns": "sums first"}, "must be 'together'"),
+        ({"turns": "facts"}, "together, sums first or facts first"),
+        ({"copies": 0}, "at least 1"),
         ({"facts": "rivers"}, "capitals or random"),
         ({"scores": "none"}, "all, greedy or parts"),
         ({"mlp_rate": -1}, "at least 0"),
@@ -140,8 +191,12 @@ def test_random_names_have_the_same_letters_and_lengths():
 def test_odd_factors_are_told_in_a_sentence(change, said):
     with pytest.raises(UserError, match=said):
         Run("arithmetic", 14, 0, **change)
-    with pytest.raises(UserError, match="windows is 'lines', but it must be 'anywhere' for joint"):
-        _ = Run("joint", 14, 0, windows="lines").corpus
+    with pytest.raises(UserError, match="windows is 'pairs', but it must be another for joint"):
+        _ = Run("joint", 14, 0, windows="pairs").corpus
+    with pytest.raises(UserError, match="context is 24, but it must be at least 46"):
+        _ = Run("joint", 14, 0, windows="lines", context=24).corpus
+    with pytest.raises(UserError, match="targets is 'answers', but it must be 'all'"):
+        _ = Run("joint", 14, 0, windows="lines", targets="answers").corpus
 
 
 def test_hidden_pairs_are_drawn_once_a_seed():
@@ -152,6 +207,19 @@ def test_hidden_pairs_are_drawn_once_a_seed():
     assert share.drawn(28, 100) != share.drawn(28, 101)
     seen = Run("arithmetic", 14, 0, held_out=share.RANGES["no result over 15"]).corpus.text
     assert not {"16", "17", "18"} & {line[5:7] for line in seen.splitlines()} and set("0123456789") < set(seen)
+
+
+def test_each_task_alone_is_read_as_often_as_in_both():
+    asked = experiments.profile("lines", "full")
+    sweep = lines.sweep(**{**asked, "seeds": 1, "widths": [14]})
+    runs = {run.id: run.corpus for run in sweeps.rows(sweep)}
+    arms = {arm: runs[run] for arm, run in zip(sweep["arm"], sweep["run"], strict=True)}
+    assert len(runs) == len(arms) == 10 and {corpus.context for corpus in arms.values()} == {46}
+    for alone, both in (("alone", "both"), ("alone 4", "both 4"), ("alone 16", "both 16")):
+        assert arms[alone].batch == pytest.approx(882 * 196 / arms[both].offsets, abs=0.5)
+    assert arms["alone"].batch + arms["facts"].batch == 882
+    every = lines.sweep(list(lines.TASKS), [14, 28], None, 30_000, lines.FACTORS["arm"])
+    assert set(every.loc[every["width"] == 14, "arm"]) == set(lines.EVERYWHERE)
 
 
 def test_equal_exposures_are_equal():

@@ -111,7 +111,7 @@ def test_the_gradient_is_that_of_what_counts(targets):
     assert Stack([run]).engine == "plain"
     drawn = uniform(stream(stack.seeds, stack.step, 0), 50, corpus.offsets)
     windows, often = draw(
-        stack.seeds, stack.step, stack.text, stack.counted, 50, corpus.offsets, corpus.stride, corpus.context
+        stack.seeds, stack.step, stack.text, stack.counted, 50, stack.turns, corpus.stride, corpus.context
     )
     assert windows.shape == (1, corpus.offsets, 10) and often.shape == (1, corpus.offsets, 9)
 
@@ -154,7 +154,7 @@ def test_shown_operands_have_no_answers():
 
 
 def test_only_aligned_windows_can_have_targets():
-    with pytest.raises(UserError, match="targets is 'shown', but it must be 'all' where windows is 'anywhere'"):
+    with pytest.raises(UserError, match="targets is 'shown', but it must be 'all' where a window is not one line"):
         _ = Run("arithmetic", targets="shown", **WIDE).corpus
     with pytest.raises(UserError, match="targets is 'some', but it must be all, answers or shown"):
         Run("arithmetic", targets="some", **WIDE)

@@ -72,11 +72,14 @@ def test_the_id_depends_on_every_factor():
         "task": "joint", "width": 28, "seed": 1, "iterations": 41, "layers": 2, "heads": 2, "expansion": 4,
         "dropout": 0.1, "weight_decay": 0.1, "learning_rate": 1e-3, "minimum_learning_rate": 1e-5,
         "held_out": "5,7 0,0", "line_order": 0, "precision": "bfloat16", "windows": "lines", "answer_order": 0,
-        "facts": "random", "context": 24, "batch": 196, "mlp_rate": 0.1, "targets": "answers",
+        "facts": "random", "context": 24, "batch": 196, "mlp_rate": 0.1, "targets": "answers", "copies": 2,
+        "turns": "sums first",
     }  # fmt: skip
+    both = Run("joint", 14, 0, windows="lines")  # which turns are for
     recorded = {"evaluate_every": 100, "scores": "greedy"}  # what is kept of a run, and not how it comes out
     assert list(other | recorded) == [field.name for field in fields(Run)]
-    ids = [ARITHMETIC.id] + [replace(ARITHMETIC, **{name: value}).id for name, value in other.items()]
+    ids = [run.id for run in (ARITHMETIC, both)]
+    ids += [replace(both if name == "turns" else ARITHMETIC, **{name: value}).id for name, value in other.items()]
     assert len(set(ids)) == len(ids)
     assert replace(ARITHMETIC, **recorded).id == ARITHMETIC.id
 

@@ -462,7 +462,7 @@ def test_gradients_are_summed_in_pieces():
     gradients = []
     for one in (stack, plain):
         flat = one.flat.double().requires_grad_()
-        windows, often = one._draw(one.seeds, one.step, one.text, None, 882, one.offsets, 1, 9)
+        windows, often = one._draw(one.seeds, one.step, one.text, None, 882, one.turns, 1, 9)
         loss = one._objective(one.architecture, flat, windows, often, 0.0, None, one.gpu)
         gradients += torch.autograd.grad(loss, flat)
     torch.testing.assert_close(*gradients, rtol=1e-10, atol=1e-14)  # float64; the order of sums
