@@ -21,6 +21,8 @@ PROTOCOL = "b98ad7b"  # the commit that registered the rules
 REGISTERED = pd.Timestamp("2026-11-23T07:15:46Z")  # and its time
 WHY = "53eee6f"  # the commit that registered the second protocol (book/causes.md)
 WHY_REGISTERED = pd.Timestamp("2026-11-24T20:38:10Z")
+LINES = "5f679da"  # the commit that added an experiment to it
+LINES_REGISTERED = pd.Timestamp("2026-11-26T16:08:34Z")
 TASKS = tuple(GOALS[0])  # in the registered order
 # claim, task, the rule that judges it (verdicts.CLAIMS), and the sizes that it speaks of
 CELLS = (

@@ -145,7 +145,7 @@ class Run:
         return sorted({*range(0, self.iterations, every), self.iterations})
 
     def turned(self) -> np.ndarray:
-        """The first offset, and the number of offsets, that windows may have at every update: (2, iterations), int64."""
+        """The first offset, and the number of offsets, of the windows of every update: (2, iterations), int64."""
         spans = np.array([[0], [self.corpus.offsets]]).repeat(self.iterations, axis=1)
         if self.turns != "together":
             sums = sum(line.lstrip().startswith("<") for line in self.corpus.text.splitlines())

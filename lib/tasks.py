@@ -190,7 +190,7 @@ def _asked(country: str) -> str:
 
 
 def _facts(names: dict[str, str], line_order: int | None, filled: bool) -> list[str]:
-    """The lines of the facts; `filled` with blanks, so that in each the capital has the same place and the same room."""
+    """The lines of the facts; `filled` with blanks, so that each capital has the same place and the same room."""
     before, after = (max(map(len, part)) for part in (map(_asked, names), names.values())) if filled else (0, 0)
     lines = [f"{_asked(country).rjust(before)}{capital.ljust(after)} \n" for country, capital in names.items()]
     return _ordered(lines, line_order)

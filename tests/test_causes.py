@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 import torch
-from conftest import plain_stack
 from scipy.stats import mannwhitneyu
 from statsmodels.stats.proportion import proportion_confint
 
+from conftest import plain_stack
 from lib import answers, claims, estimates, experiments, stats, tasks
 from lib import sweep as sweeps
 from lib.errors import UserError
-from lib.experiments import causes, controls, geometry, lines, order, pairs, rate, scan, share, tuning
+from lib.experiments import causes, controls, geometry, grokking, lines, order, pairs, rate, scan, share, tuning
 from lib.model import initialize, uniform, unpack
 from lib.run import Run
 from lib.training import Stack, stream
@@ -32,6 +32,7 @@ REGISTERED = {  # seeds a cell at both looks, as book/causes.md has them, by wha
     "tuning": {("rate", 14): (8, 20), ("decay", 28): (8, 20), ("batch", 56): (8, 20)},
     "controls": {("alone", 14): (6, 20), ("equal", 56): (6, 20)},
     "lines": {("both", 14): (6, 20), ("alone", 56): (6, 20), ("both 16", 28): (6, 20), ("facts first", 56): (6, 20)},
+    "grokking": {(0.1, 28): (6, 20), (0.0, 56): (3, 10)},
     "scan": {("arithmetic", 4): (3, 10), ("facts", 112): (2, 6), ("joint", 20): (2, 6)},
 }
 
@@ -43,7 +44,8 @@ def test_sweeps_have_the_registered_seeds(name):
     asked.pop("seeds")
     sweep = module.sweep(seeds=None, **asked)
     assert sweep["run"].is_unique and sweep["seed"].min() == 100
-    kind = {"pairs": "windows", "order": "windows", "controls": "arm", "lines": "arm", "scan": "task"}.get(name, "part")
+    kinds = {"pairs": "windows", "order": "windows", "controls": "arm", "lines": "arm", "scan": "task"}
+    kind = (kinds | {"grokking": "weight_decay"}).get(name, "part")
     for (value, width), looks in REGISTERED[name].items():
         cell = sweep[(sweep[kind] == value) & (sweep["width"] == width)]
         for look, seeds in enumerate(looks, 1):
@@ -109,7 +111,8 @@ def test_filled_windows_are_lines_with_blanks_before_them(task):
     published = tasks.make(task).text.splitlines()
     # As published, but for blanks before a line and after a capital, where each capital begins at one place.
     assert [w.strip() for w in windows] == [line.strip() for line in published]
-    assert {w.index(" is ") for w in windows if " is " in w} <= {27} and {w.index("=") for w in windows if "=" in w} <= {41}
+    assert {w.index(" is ") for w in windows if " is " in w} <= {27}
+    assert {w.index("=") for w in windows if "=" in w} <= {41}
     for prompt in corpus.prompts:
         if prompt.group == "fact" and prompt.name not in ("USA", "UK"):
             ((*answer,),) = prompt.accepted
@@ -475,3 +478,24 @@ def test_geometry():
     assert geometry.verdict(high) == "geometry mediates"
     assert geometry.verdict(table.iloc[:0]) == "missing"
     assert geometry.verdict(high[high["seed"] < 4]) == "not shown"  # too few to predict
+
+
+# Ten times as long
+
+
+def test_late_generalization():
+    """Second and last tenths of curves that were written by hand."""
+    at = np.arange(0, 101)
+
+    def curve(run: str, width: int, early: float, late: float) -> pd.DataFrame:
+        right = np.select([at <= 10, at <= 20, at <= 90], [4, early, 0], late)
+        about = {"run": run, "width": width, "weight_decay": 0.1, "held_out_asked": 4, "seed": int(run[1:])}
+        return pd.DataFrame({"iteration": at * 3_000, "held_out_correct": right, **about})
+
+    came_back = [curve(f"a{i}", 28, early=i % 2, late=4 - i % 2) for i in range(6)]
+    stayed = [curve(f"b{i}", 56, early=1 + i % 2, late=i % 2) for i in range(6)]
+    found = grokking.judged(pd.concat(came_back + stayed)).set_index("width")
+    assert found.loc[28, ["runs", "early", "late", "verdict"]].tolist() == [6, 0.125, 0.875, "late generalization"]
+    assert found.loc[56, ["difference", "verdict"]].tolist() == [-0.25, "no late generalization"]
+    shown = grokking.over_time(pd.concat(came_back))
+    assert len(shown) == 100 and shown.set_index("iteration").loc[300_000, "share"] == 0.875

@@ -383,3 +383,13 @@ def test_the_registered_text_stands_as_it_was_committed(commit, registered, page
     now, _, notes = Path(page).read_text().partition("\n---\n")
     assert now == found.stdout.partition("\n---\n")[0]
     assert notes.lstrip().startswith("## Notes, added after the registration")
+
+
+def test_the_addition_stands_as_it_was_committed():
+    found = subprocess.run(["git", "show", f"{claims.LINES}:book/causes.md"], capture_output=True, text=True)
+    if found.returncode:
+        pytest.skip("this checkout has not the commit of the registration")
+    when = subprocess.run(["git", "show", "-s", "--format=%cI", claims.LINES], capture_output=True, text=True).stdout
+    assert pd.Timestamp(when.strip()) == claims.LINES_REGISTERED
+    now, registered = (text.partition("\n## 12. ")[2] for text in (Path("book/causes.md").read_text(), found.stdout))
+    assert registered and now.partition("\n---\n")[0].rstrip() == registered.rstrip()

@@ -388,7 +388,7 @@ def alone_hidden(run: dict) -> bool:
     usual = {"layers": 1, "expansion": 1, "mlp_rate": 1, "answer_order": None, "batch": None, "weight_decay": 0}
     usual |= {"windows": "lines", "learning_rate": 0.01, "iterations": 30_000}
     digits = run["held_out"].split(",")
-    return len(set(digits)) == len(digits) == 2 and all(run.get(name, "") == value for name, value in usual.items())
+    return run["task"] == "arithmetic" and len(set(digits)) == len(digits) == 2 and all(run.get(name, "") == value for name, value in usual.items())
 
 
 def pair_shares() -> dict[int, list[float]]:

@@ -1,10 +1,10 @@
-"""Facts, sums and both where a window is one line: with random names, with more of the facts, and one after the other."""
+"""Facts, sums and both where a window is one line; with random names, more of the facts, and one after the other."""
 
 import itertools
 
 import pandas as pd
 
-from lib import estimates
+from lib import estimates, stats
 from lib import sweep as sweeps
 from lib import tasks as corpora
 from lib.run import Run
@@ -19,12 +19,23 @@ PROFILES = {"full": {"widths": [14, 20, 28, 40, 56]}}
 DESCRIBED = (28, 56)  # the widths of the other arms
 CONTRASTS = 5  # primary ones of each kind, one a width of the registered sweep
 _both = corpora.make("joint", windows="lines")
+PUBLISHED = corpora.make("facts")
 SUMS, FACTS = len(corpora.PUBLISHED_ORDER), len(corpora.CAPITALS)  # lines
 
 
 def share(copies: int) -> float:
     """The share of the windows that are sums, in a text that has every fact so often."""
     return SUMS / (SUMS + copies * FACTS)
+
+
+def whole_questions() -> float:
+    """The share of the published windows of the facts that show a country and ask for its capital's first letter."""
+    found, at = set(), 0
+    for line in PUBLISHED.text.splitlines(keepends=True):
+        country, capital = at + len("Capital of "), at + line.index(" is ") + len(" is ")
+        found |= set(range(max(0, capital - PUBLISHED.context), min(country, PUBLISHED.offsets - 1) + 1))
+        at += len(line)
+    return len(found) / PUBLISHED.offsets
 
 
 def _arm(name: str) -> dict:
@@ -48,3 +59,52 @@ def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: in
                 if run.task in tasks:
                     cells.setdefault(run, {"look": look, "arm": name})
     return sweeps.labelled(cells, ["look", "arm"])
+
+
+def judged(runs: pd.DataFrame) -> pd.DataFrame:
+    """Each width's arms and the registered words: a row a width.
+
+    Columns: width, runs; alone, both, random (mean shares of the held-out sums); seen, the mean seen accuracy of
+    "both"; facts and recall, the mean shares of the capitals alone and in "both"; difference, low, high: both less
+    alone; verdict; does and asked, the runs of "both" that do both tasks of all, does_low, does_high, word; names,
+    names_low, names_high: random less both, and specific.
+    """
+    rows = []
+    for width, cell in runs.groupby("width"):
+        arm = {name: cell[cell["arm"] == name] for name in EVERYWHERE}
+        right = {name: estimates.share_right(arm[name]) for name in EVERYWHERE if name != "facts"}
+        lost = estimates.difference(right["both"], right["alone"], CONTRASTS)
+        names = estimates.difference(right["random"], right["both"], CONTRASTS)
+        seen = arm["both"]["seen_accuracy"].mean()
+        verdict = estimates.judge(lost, {"no interference": -0.25}, {"interference": -0.25})
+        if verdict != "missing":
+            verdict = "not testable" if right["alone"].mean() < 0.5 else verdict if seen > 0.95 else "sums not learnt"
+        does = (right["both"] >= 0.75) & (arm["both"]["facts_accuracy"] >= 0.95)
+        low, high = stats.clopper_pearson(does.sum(), len(does)) if len(does) else (float("nan"),) * 2
+        row = {"width": int(width), "runs": lost.units, **{name: values.mean() for name, values in right.items()}}
+        row |= {"seen": seen, "facts": arm["facts"]["facts_accuracy"].mean()}
+        row |= {"recall": arm["both"]["facts_accuracy"].mean()}
+        row |= {"difference": lost.mean, "low": lost.low, "high": lost.high, "verdict": verdict}
+        row |= {"does": int(does.sum()), "asked": len(does), "does_low": low, "does_high": high}
+        row |= {"word": "does both" if low > 0.5 else "does not" if high < 0.5 else "unresolved"}
+        row |= {"names": names.mean, "names_low": names.low, "names_high": names.high}
+        rows.append(row | {"specific": estimates.judge(names, {"specific to facts": 0.25}, {"not specific": 0.25})})
+    columns = ["width", "runs", "alone", "both", "random", "seen", "facts", "recall", "difference", "low", "high"]
+    columns += ["verdict", "does", "asked", "does_low", "does_high", "word", "names", "names_low", "names_high"]
+    return pd.DataFrame(rows, columns=[*columns, "specific"])
+
+
+def memorizes(runs: pd.DataFrame) -> tuple[estimates.Estimate, str]:
+    """What n14 recalls of the capitals alone, and the registered word."""
+    found = estimates.mean(runs.loc[(runs["arm"] == "facts") & (runs["width"] == 14), "facts_accuracy"])
+    return found, estimates.judge(found, {"memorizes": 0.5}, {"does not memorize": 0.5})
+
+
+def measured(runs: pd.DataFrame) -> pd.DataFrame:
+    """The mean of every measure of every arm: columns arm, width, measure, runs, mean, low, high."""
+    shares = runs.assign(held_out_correct=estimates.share_right(runs))
+    parts = [
+        estimates.table(runs, ["arm", "width"], shares[name]).assign(measure=name)
+        for name in ("held_out_correct", "seen_accuracy", "facts_accuracy")
+    ]
+    return pd.concat(parts, ignore_index=True)
