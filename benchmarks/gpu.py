@@ -29,6 +29,8 @@ STEPS = (
     "-m lib run replication --tasks arithmetic --widths 384 --seeds 10",
     "-m lib run replication --tasks facts,joint --widths 384 --seeds 5",
     "-m lib run causes",
+    "-m lib run lines",
+    "-m lib run grokking",
     "-m lib run replication --widths 14,28,56",
 )
 

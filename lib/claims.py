@@ -21,8 +21,10 @@ PROTOCOL = "b98ad7b"  # the commit that registered the rules
 REGISTERED = pd.Timestamp("2026-11-23T07:15:46Z")  # and its time
 WHY = "53eee6f"  # the commit that registered the second protocol (book/causes.md)
 WHY_REGISTERED = pd.Timestamp("2026-11-24T20:38:10Z")
-LINES = "5f679da"  # the commit that added an experiment to it
-LINES_REGISTERED = pd.Timestamp("2026-11-26T16:08:34Z")
+ADDED = {  # to the second protocol: experiments with the commits that registered them
+    "lines": ("5f679da", pd.Timestamp("2026-11-26T16:08:34Z")),
+    "grokking": ("18f9940", pd.Timestamp("2026-11-26T16:15:27Z")),
+}
 TASKS = tuple(GOALS[0])  # in the registered order
 # claim, task, the rule that judges it (verdicts.CLAIMS), and the sizes that it speaks of
 CELLS = (
@@ -42,6 +44,16 @@ CELLS = (
 def begun(runs: pd.DataFrame) -> pd.Series:
     """When each run was begun, by the clock of its machine: the end less the seconds of training."""
     return pd.to_datetime(runs["finished"]) - pd.to_timedelta(runs["seconds"], unit="s")
+
+
+def added(name: str, runs: pd.DataFrame) -> str:
+    """When an experiment was added to the second protocol, and how many of these runs are older, in a sentence."""
+    commit, when = ADDED[name]
+    early = int((begun(runs) < when).sum())
+    return (
+        f"The rule was committed as `{commit}` on {when:%d %B %Y at %H:%M} UTC; {early or 'none'} of the {len(runs)} "
+        "runs shown here had been begun before."
+    )
 
 
 def looks(task: str) -> list[int]:

@@ -27,6 +27,7 @@ from lib.parts import PARTS
 from lib.run import Run
 
 SCORES = ("greedy", "sampled", "likelihood")
+PROBABILITIES = SCORES[1:]  # kept of the last evaluation, NaN elsewhere: no page shows others, three quarters of all
 FACTORS = [field.name for field in fields(Run)]
 OUTCOMES = ["loss", "seen_accuracy", "held_out_correct", "facts_accuracy"]
 TRAINED = ["device", "processor", "engine", "torch", "seconds", "finished"]  # where, with what and when
@@ -48,7 +49,7 @@ class Stored:
 
     `text` is the JSON with its factors, outcomes and where it was trained; `columns` are those of `schema`: `iteration`
     (evaluations,), `loss` (evaluations,) and the scores, each (evaluations, prompts); the loss in `parts` (evaluations,
-    3) where it was asked for.
+    3) where it was asked for. Of the probabilities there is the last evaluation alone (`PROBABILITIES`).
     """
 
     text: str
@@ -91,11 +92,19 @@ def finished(run: Run, curve: list[dict], trained: dict) -> Stored:
     `curve` has the rows of `Stack.measure`, `trained` where and with what it was trained.
     """
     columns = {name: np.stack([np.asarray(row[name]) for row in curve]) for name in schema(run).names}
-    for name in columns.keys() & {"sampled", "likelihood"}:
+    for name in columns.keys() & PROBABILITIES:
         columns[name] = columns[name].round(4).astype(np.float32)
+    _thin(columns)
     columns["iteration"], columns["loss"] = columns["iteration"].astype(np.int64), columns["loss"].astype(float)
     details = {"parameters": run.architecture.parameters(), **outcomes(run, columns), **trained}
     return Stored(json.dumps({"run": run.id, **asdict(run), **details}), columns)
+
+
+def _thin(columns: dict[str, np.ndarray]) -> None:
+    """Leaves of `PROBABILITIES` what is kept."""
+    for name in columns.keys() & PROBABILITIES:
+        columns[name] = columns[name].copy()
+        columns[name][:-1] = np.nan
 
 
 def configuration(details: dict) -> Run:
@@ -147,6 +156,7 @@ def decode(data: bytes, run: str) -> Stored:
     found = outcomes(config, columns)
     need(all(details[name] == found[name] for name in OUTCOMES), "its outcomes are not those of its curve")
     need(details["parameters"] == config.architecture.parameters(), "its number of parameters is not that of its model")
+    _thin(columns)  # what was stored before has them all
     return Stored(text.decode(), columns)
 
 

@@ -148,11 +148,10 @@ class Run:
         """The first offset, and the number of offsets, of the windows of every update: (2, iterations), int64."""
         spans = np.array([[0], [self.corpus.offsets]]).repeat(self.iterations, axis=1)
         if self.turns != "together":
-            sums = sum(line.lstrip().startswith("<") for line in self.corpus.text.splitlines())
-            halves = [[0, sums], [sums, self.corpus.offsets - sums]]  # the lines of the sums are the first
-            first, second = halves if self.turns == "sums first" else halves[::-1]
-            spans[:, : self.iterations // 2] = np.array([first]).T
-            spans[:, self.iterations // 2 :] = np.array([second]).T
+            sums = sum(prompt.group == "seen" for prompt in self.corpus.prompts)  # whose lines are the first
+            halves = [(0, sums), (sums, self.corpus.offsets - sums)]
+            for at, half in enumerate(halves if self.turns == "sums first" else halves[::-1]):
+                spans[:, at * self.iterations // 2 :] = np.array(half)[:, None]
         return spans
 
     def rates(self) -> np.ndarray:

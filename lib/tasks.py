@@ -231,7 +231,8 @@ def make(
         raise UserError(f"windows is 'pairs', but it must be another for {name}, whose lines differ in length.")
     if targets != "all" and not (windows == "lines" and name == "arithmetic" and context in (None, LINE)):
         raise UserError(f"targets is {targets!r}, but it must be 'all' where a window is not one line of the sums.")
-    aligned, lines, prompts = windows == "lines", [], []
+    aligned, prompts = windows == "lines", []
+    lines: list[str] = []
     expressions: list[tuple[str, str, str]] = []
     names = _names(facts)
     if name != "facts":

@@ -242,13 +242,14 @@ def done(monkeypatch) -> list[str]:
 
 
 def test_on_a_gpu_what_is_worth_most_comes_first(done, tmp_path):
-    gpu.everything(str(tmp_path), 4_000)
+    gpu.everything(str(tmp_path), 5_200)
     there = f"--device cuda --store {tmp_path} --time-budget"
     assert done[0].startswith("-m pytest -q -m gpu") and done[1].startswith("benchmarks/bench.py --rounds 1 --out")
-    assert done[2] == f"-m lib run replication --tasks arithmetic --widths 384 --seeds 10 {there} 2800s"
-    assert done[3] == f"-m lib run replication --tasks facts,joint --widths 384 --seeds 5 {there} 2200s"
-    assert done[4] == f"-m lib run causes {there} 1600s"
-    assert done[5:] == [f"-m lib run replication --widths 14,28,56 {there} 1000s"]
+    assert done[2] == f"-m lib run replication --tasks arithmetic --widths 384 --seeds 10 {there} 4000s"
+    assert done[3] == f"-m lib run replication --tasks facts,joint --widths 384 --seeds 5 {there} 3400s"
+    assert done[4] == f"-m lib run causes {there} 2800s"
+    assert done[5:7] == [f"-m lib run lines {there} 2200s", f"-m lib run grokking {there} 1600s"]
+    assert done[7:] == [f"-m lib run replication --widths 14,28,56 {there} 1000s"]
 
 
 def test_on_a_gpu_nothing_is_begun_for_which_the_time_does_not_do(done, tmp_path):
@@ -280,7 +281,8 @@ def test_its_commands_are_such_as_there_are(monkeypatch, tmp_path):
     for command in gpu.commands(str(tmp_path)):
         if command[:3] == ["-m", "lib", "run"]:
             cli.main(command[2:], standalone_mode=False)
-    sums, others, causes, small = asked
+    sums, others, causes, lines, grokking, small = asked
+    assert set(lines["windows"]) == {"lines"} and set(grokking["iterations"]) == {300_000}
     assert causes["look"].max() == 2 and "controls" in set(causes["experiment"])
     assert set(pd.concat([sums, others])["precision"]) == {"bfloat16"} and set(small["precision"]) == {"float32"}
     assert set(sums.groupby("variant").size()) == {10} and set(others.groupby(["task", "variant"]).size()) == {5}

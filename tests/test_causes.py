@@ -499,3 +499,53 @@ def test_late_generalization():
     assert found.loc[56, ["difference", "verdict"]].tolist() == [-0.25, "no late generalization"]
     shown = grokking.over_time(pd.concat(came_back))
     assert len(shown) == 100 and shown.set_index("iteration").loc[300_000, "share"] == 0.875
+
+
+# One line a window
+
+
+def by_arm(width: int, arms: dict[str, list[tuple[float, float, float]]]) -> pd.DataFrame:
+    """Runs by arm: held-out sums right of 4, seen accuracy, share of the facts."""
+    columns = ["held_out_correct", "seen_accuracy", "facts_accuracy"]
+    parts = [pd.DataFrame(runs, columns=columns).assign(arm=arm) for arm, runs in arms.items()]
+    return pd.concat(parts, ignore_index=True).assign(width=width, held_out_asked=4)
+
+
+def test_joint_training_line_by_line_is_judged_by_the_rule():
+    none, good = float("nan"), [(4 - i % 2, 1.0, 0.98) for i in range(20)]
+    alone, facts = [(4 - i % 2, 1.0, none) for i in range(20)], [(none, none, 0.655 + 0.01 * i) for i in range(20)]
+    lost = [(i % 2, 1.0, 0.9) for i in range(20)]
+    unlearnt = [(0, 0.06, 0.5)] * 20
+    never = [(i % 2, 1.0, none) for i in range(20)]
+    cells = {14: (alone, unlearnt), 28: (alone, good), 40: (never, good), 56: (alone, lost)}
+    runs = pd.concat(
+        [by_arm(w, {"alone": a, "facts": facts, "both": b, "random": good}) for w, (a, b) in cells.items()],
+        ignore_index=True,
+    )
+    found = lines.judged(runs).set_index("width")
+    assert found["verdict"].tolist() == ["sums not learnt", "no interference", "not testable", "interference"]
+    assert found["does"].tolist() == [0, 20, 20, 0] and found["asked"].tolist() == [20] * 4
+    assert found["word"].tolist() == ["does not", "does both", "does both", "does not"]
+    low, high = proportion_confint(20, 20, 0.05, "beta")
+    assert (found.loc[28, "does_low"], found.loc[28, "does_high"]) == pytest.approx((low, high)) and low > 0.5
+    assert found["specific"].tolist() == ["specific to facts", "not specific", "not specific", "specific to facts"]
+    assert found.loc[14, ["alone", "both", "facts", "recall"]].tolist() == pytest.approx([0.875, 0, 0.75, 0.5])
+    estimate, word = lines.memorizes(runs)
+    assert word == "memorizes" and estimate.mean == pytest.approx(0.75) and estimate.units == 20
+    means = lines.measured(runs).set_index(["arm", "width", "measure"])["mean"]
+    assert means["both", 28, "seen_accuracy"] == 1 and means["facts", 14, "facts_accuracy"] == pytest.approx(0.75)
+    assert ("alone", 14, "facts_accuracy") not in means.index
+    assert lines.judged(runs.iloc[:0]).empty
+
+
+def test_windows_that_hold_a_question_are_counted_one_by_one():
+    text, whole = tasks.make("facts").text, 0
+    for start in range(len(text) - 24):
+        window = text[start : start + 25]
+        for country in tasks.CAPITALS:
+            if f"{country} is " in window and window.index(f"{country} is ") + len(f"{country} is ") < 25:
+                before = text[: start + window.index(f"{country} is ")]
+                if before.endswith("Capital of "):
+                    whole += 1
+                    break
+    assert lines.whole_questions() == whole / (len(text) - 24)

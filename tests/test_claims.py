@@ -385,11 +385,22 @@ def test_the_registered_text_stands_as_it_was_committed(commit, registered, page
     assert notes.lstrip().startswith("## Notes, added after the registration")
 
 
-def test_the_addition_stands_as_it_was_committed():
-    found = subprocess.run(["git", "show", f"{claims.LINES}:book/causes.md"], capture_output=True, text=True)
+@pytest.mark.parametrize("name", claims.ADDED)
+def test_an_addition_stands_as_it_was_committed(name):
+    commit, registered = claims.ADDED[name]
+    found = subprocess.run(["git", "show", f"{commit}:book/causes.md"], capture_output=True, text=True)
     if found.returncode:
         pytest.skip("this checkout has not the commit of the registration")
-    when = subprocess.run(["git", "show", "-s", "--format=%cI", claims.LINES], capture_output=True, text=True).stdout
-    assert pd.Timestamp(when.strip()) == claims.LINES_REGISTERED
-    now, registered = (text.partition("\n## 12. ")[2] for text in (Path("book/causes.md").read_text(), found.stdout))
-    assert registered and now.partition("\n---\n")[0].rstrip() == registered.rstrip()
+    when = subprocess.run(["git", "show", "-s", "--format=%cI", commit], capture_output=True, text=True).stdout
+    assert pd.Timestamp(when.strip()) == registered
+    now, then = (
+        [part for part in text.split("\n---\n") if f"(`{name}`), an addition\n" in part]
+        for text in (Path("book/causes.md").read_text(), found.stdout)
+    )
+    assert len(now) == 1 and [part.strip() for part in now] == [part.strip() for part in then]
+
+
+def test_what_was_added_is_judged_from_its_times():
+    runs = cell("arithmetic", 14, "base", [4, 3]).assign(seconds=60.0)
+    for finished, said in (("2026-11-26T16:20:00Z", "none of the 2"), ("2026-11-26T16:16:00Z", "2 of the 2")):
+        assert said in claims.added("grokking", runs.assign(finished=finished))

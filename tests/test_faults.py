@@ -126,7 +126,8 @@ def test_other_details_are_not_believed_even_without_digests(data):
     if value != details[name] or type(value) is not type(details[name]):
         assert decoded(rewritten(TABLE, **{name: value})) is None
         plain = decoded(rewritten(without_digests(TABLE), **{name: value}))
-        assert plain is None or plain.run == ARITHMETIC  # 14.0 is not 14, but 0 is 0.0
+        # 14.0 is not 14, but 0 is 0.0; and two numbers can mean the same evaluations.
+        assert plain is None or replace(plain.run, evaluate_every=ARITHMETIC.evaluate_every) == ARITHMETIC
 
 
 @settings(max_examples=200, **often)

@@ -39,7 +39,8 @@ def judged(curves: pd.DataFrame) -> pd.DataFrame:
     curves : `Store.curves` of runs of this sweep.
     """
     rows = []
-    for (width, decay), cell in curves.reset_index(drop=True).groupby(["width", "weight_decay"]):
+    cells = curves.reset_index(drop=True).groupby(["width", "weight_decay"]) if len(curves) else []
+    for (width, decay), cell in cells:
         share, part = estimates.share_right(cell), cell["iteration"] / cell["iteration"].max()
         early, late = (share[part.gt(a) & part.le(b)].groupby(cell["run"]).mean() for a, b in ((0.1, 0.2), (0.9, 1.0)))
         found = estimates.difference(late, early)

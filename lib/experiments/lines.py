@@ -45,8 +45,9 @@ def _arm(name: str) -> dict:
         return {"context": _both.context, "batch": round(_both.batch * share(int(copies or 1)))}
     if name == "facts":
         return {"task": "facts", "batch": round(_both.batch * (1 - share(1)))}
-    changes = {"random": {"facts": "random"}, "both": {"copies": int(copies or 1)} if kind == "both" else {}}
-    return {"task": "joint", **changes.get(kind, {"turns": name})}
+    if kind == "both":
+        return {"task": "joint", "copies": int(copies or 1)}
+    return {"task": "joint", **({"facts": "random"} if kind == "random" else {"turns": name})}
 
 
 def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: int, arm: list[str]) -> pd.DataFrame:
