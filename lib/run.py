@@ -103,6 +103,8 @@ class Run:
             if getattr(self, name) not in choices:
                 every = f"{', '.join(choices[:-1])} or {choices[-1]}"
                 raise UserError(f"{name} is {shown(getattr(self, name))}, but it must be {every}.")
+        if self.copies != 1 and self.task != "joint":
+            raise UserError(f"copies is {self.copies}, but it must be 1 for {self.task}.")
         if self.turns != "together" and (self.task != "joint" or self.windows != "lines"):
             raise UserError(
                 f"turns is {self.turns!r}, but it must be 'together' where a window is not a line of either task."
@@ -133,7 +135,7 @@ class Run:
     def shape(self) -> tuple:
         """What runs must have in common to be trained as one stack."""
         task = self.corpus
-        text = (self.task, len(task.text), task.stride, task.batch, self.targets, self.turns)
+        text = (self.task, len(task.text), task.stride, task.batch, self.targets, self.turns, self.copies)
         recorded = (self.evaluate_every, self.scores == "parts")
         return (self.architecture, self.iterations, *text, self.dropout, self.precision, *recorded)
 

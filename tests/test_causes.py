@@ -184,6 +184,7 @@ def test_random_names_have_the_same_letters_and_lengths():
         ({"turns": "sums first"}, "must be 'together'"),
         ({"turns": "facts"}, "together, sums first or facts first"),
         ({"copies": 0}, "at least 1"),
+        ({"copies": 2}, "copies is 2, but it must be 1 for arithmetic"),
         ({"facts": "rivers"}, "capitals or random"),
         ({"scores": "none"}, "all, greedy or parts"),
         ({"mlp_rate": -1}, "at least 0"),
@@ -497,6 +498,12 @@ def test_late_generalization():
     found = grokking.judged(pd.concat(came_back + stayed)).set_index("width")
     assert found.loc[28, ["runs", "early", "late", "verdict"]].tolist() == [6, 0.125, 0.875, "late generalization"]
     assert found.loc[56, ["difference", "verdict"]].tolist() == [-0.25, "no late generalization"]
+    # Six runs on very different levels, each of which gains about a third, are their own controls.
+    levels = [curve(f"c{i}", 28, early=i / 2, late=i / 2 + 1.2 + 0.1 * (i % 2)) for i in range(6)]
+    (row,) = grokking.judged(pd.concat(levels)).to_dict("records")
+    assert row["verdict"] == "late generalization" and 0.3 <= row["low"] < row["high"] <= 0.325
+    still = grokking.judged(pd.concat([curve(f"d{i}", 28, early=0, late=0) for i in range(6)])).iloc[0]
+    assert (still["difference"], still["verdict"]) == (0, "unresolved")  # six cannot tell that none ever will
     shown = grokking.over_time(pd.concat(came_back))
     assert len(shown) == 100 and shown.set_index("iteration").loc[300_000, "share"] == 0.875
 
@@ -526,7 +533,7 @@ def test_joint_training_line_by_line_is_judged_by_the_rule():
     assert found["verdict"].tolist() == ["sums not learnt", "no interference", "not testable", "interference"]
     assert found["does"].tolist() == [0, 20, 20, 0] and found["asked"].tolist() == [20] * 4
     assert found["word"].tolist() == ["does not", "does both", "does both", "does not"]
-    low, high = proportion_confint(20, 20, 0.05, "beta")
+    low, high = proportion_confint(20, 20, 0.01, "beta")
     assert (found.loc[28, "does_low"], found.loc[28, "does_high"]) == pytest.approx((low, high)) and low > 0.5
     assert found["specific"].tolist() == ["specific to facts", "not specific", "not specific", "specific to facts"]
     assert found.loc[14, ["alone", "both", "facts", "recall"]].tolist() == pytest.approx([0.875, 0, 0.75, 0.5])

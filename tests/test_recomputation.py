@@ -407,6 +407,30 @@ def pair_shares() -> dict[int, list[float]]:
     raise AssertionError("no look at the pairs is complete")
 
 
+def line_by_line() -> dict[tuple, list[dict]]:
+    """The runs whose windows are filled lines, by task and width and what else differs, of the last complete look."""
+    cells: dict[tuple, dict[int, dict]] = {}
+    for run in STORED:
+        if run.get("windows") == "lines" and (run["task"] != "arithmetic" or run["context"] == 46):
+            key = tuple(run[name] for name in ("task", "width", "batch", "facts", "copies", "turns", "iterations"))
+            cells.setdefault(key, {})[run["seed"]] = run
+    for n in (20, 6):
+        if len(cells) == 4 * 5 + 6 * 2 and all(set(range(100, 100 + n)) <= set(runs) for runs in cells.values()):
+            return {key: [runs[seed] for seed in range(100, 100 + n)] for key, runs in cells.items()}
+    return {}
+
+
+def by_line(page: Page) -> None:
+    """What the first page says of windows that are lines."""
+    cells = line_by_line()
+    if not cells:
+        return
+    recalled_ = [run["greedy"][-1].mean() for run in cells["facts", 14, 179, "capitals", 1, "together", 30_000]]
+    mean, low, high, runs = page.take(r"Read line by line, n14 recalls (\d+) % \((\d+) to (\d+) %, (\d+) runs; \{doc\}")
+    close(f"{mean} {low} {high}", [100 * np.mean(recalled_), *(100 * np.array(drawn(recalled_)))], 1)
+    assert int(runs) == len(recalled_)
+
+
 def opening(page: Page) -> None:
     page.take(r"\(5\+7, 7\+5, 5−7, 7−5\)")
     for width in SIZES:
@@ -423,6 +447,7 @@ def opening(page: Page) -> None:
     facts = [cell("facts", "base", w) for w in SIZES]
     recalled_ = [f"n{w} {100 * np.mean([r['recall'][-1] for r in runs]):.0f} %" for w, runs in zip(SIZES, facts, strict=True)]
     page.take(rf"{recalled_[0]}, {recalled_[1]} and {recalled_[2]}, from {len(facts[0])} runs each")
+    by_line(page)
     both = [r for w in SIZES for r in cell("joint", "base", w)]
     page.take(rf"Of {len(both)} runs {sum(map(success, both)) or 'none'} fill")
 

@@ -22,6 +22,7 @@ TINY = Run("arithmetic", 6, 0, iterations=60)
 DEEP = Run("arithmetic", 4, 0, iterations=12, layers=2, heads=2, expansion=2)
 DROPOUT = replace(DEEP, dropout=0.2)  # by the plain form
 ALIGNED = replace(TINY, windows="lines")  # by a GPU: each line once, counted as often as it is drawn
+TURNED = Run("joint", 6, 0, iterations=12, windows="lines", turns="facts first")
 
 
 # The optimizer and the schedule
@@ -398,7 +399,7 @@ def graph_stack(run: Run) -> Stack:
     return stack
 
 
-@pytest.mark.parametrize("run", [TINY, DROPOUT, ALIGNED], ids=["one layer", "two layers and dropout", "aligned"])
+@pytest.mark.parametrize("run", [TINY, DROPOUT, ALIGNED, TURNED], ids=["one layer", "with dropout", "aligned", "turns"])
 def test_a_recorded_step_repeats(run):
     """Replayed, the operations of one step do what further steps do: no number of Python's is baked in."""
     stack, recorded, names = graph_stack(run), graph_stack(run), ("flat", "exp_avg", "exp_avg_sq", "step")
@@ -418,7 +419,7 @@ def test_a_recorded_step_repeats(run):
         assert torch.equal(getattr(stack, name), x), name
 
 
-@pytest.mark.parametrize("run", [TINY, DROPOUT, ALIGNED], ids=["one layer", "two layers and dropout", "aligned"])
+@pytest.mark.parametrize("run", [TINY, DROPOUT, ALIGNED, TURNED], ids=["one layer", "with dropout", "aligned", "turns"])
 def test_a_step_stays_on_its_device(run, monkeypatch):
     """With tensors that have a device but no contents: devices are not mixed, and no value is asked for.
 
@@ -495,7 +496,7 @@ def test_a_replay_is_compared_with_a_step():
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
-@pytest.mark.parametrize("run", [TINY, DROPOUT, ALIGNED], ids=["one layer", "two layers and dropout", "aligned"])
+@pytest.mark.parametrize("run", [TINY, DROPOUT, ALIGNED, TURNED], ids=["one layer", "with dropout", "aligned", "turns"])
 class TestOnAGpu:
     def test_bits_do_not_depend_on_companions_or_interruptions(self, run):
         first, others = [replace(run, seed=s) for s in (0, 1)], [replace(run, seed=s) for s in (0, 2)]

@@ -2,9 +2,10 @@
 
 import itertools
 
+import numpy as np
 import pandas as pd
 
-from lib import estimates
+from lib import estimates, stats
 from lib import sweep as sweeps
 from lib.run import Run
 
@@ -15,6 +16,7 @@ STAGED = "width"
 LOOKS = ({28: 6, 56: 3}, {28: 20, 56: 10})  # registered seeds a cell, by width
 DECAYS = (0.0, 0.1)  # rate times decay then add up to 0 and 127
 EVALUATIONS = 100
+CONTRASTS = 4  # primary ones: two sizes, two decays
 PROFILES = {"full": {"widths": list(LOOKS[0]), "iterations": 300_000}}
 
 
@@ -32,6 +34,8 @@ def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: in
 def judged(curves: pd.DataFrame) -> pd.DataFrame:
     """The mean share of held-out sums right in the last tenth of a run less that in its second: a row a size and decay.
 
+    A run is its own control; where no two differ in what they gain, the tenths are compared as if of other runs.
+
     Columns: width, weight_decay, runs, early, late, difference, low, high, verdict.
 
     Parameters
@@ -43,7 +47,10 @@ def judged(curves: pd.DataFrame) -> pd.DataFrame:
     for (width, decay), cell in cells:
         share, part = estimates.share_right(cell), cell["iteration"] / cell["iteration"].max()
         early, late = (share[part.gt(a) & part.le(b)].groupby(cell["run"]).mean() for a, b in ((0.1, 0.2), (0.9, 1.0)))
-        found = estimates.difference(late, early)
+        found, gained = estimates.difference(late, early, CONTRASTS), (late - early).to_numpy()
+        if np.ptp(gained) > 0:
+            low, high = stats.bootstrap(gained, alpha=stats.ALPHA / CONTRASTS)
+            found = estimates.Estimate(float(gained.mean()), low, high, len(gained))
         word = estimates.judge(found, {"late generalization": 0.25}, {"no late generalization": 0.25})
         row = {"width": int(width), "weight_decay": decay, "runs": found.units}
         row |= {"early": early.mean(), "late": late.mean(), "difference": found.mean}

@@ -28,6 +28,9 @@ def share(copies: int) -> float:
     return SUMS / (SUMS + copies * FACTS)
 
 
+FACTS_BATCH = round(_both.batch * (1 - share(1)))  # windows of the facts alone, as many as in the text with both
+
+
 def whole_questions() -> float:
     """The share of the published windows of the facts that show a country and ask for its capital's first letter."""
     found, at = set(), 0
@@ -44,7 +47,7 @@ def _arm(name: str) -> dict:
     if kind == "alone":
         return {"context": _both.context, "batch": round(_both.batch * share(int(copies or 1)))}
     if name == "facts":
-        return {"task": "facts", "batch": round(_both.batch * (1 - share(1)))}
+        return {"task": "facts", "batch": FACTS_BATCH}
     if kind == "both":
         return {"task": "joint", "copies": int(copies or 1)}
     return {"task": "joint", **({"facts": "random"} if kind == "random" else {"turns": name})}
@@ -81,13 +84,16 @@ def judged(runs: pd.DataFrame) -> pd.DataFrame:
         if verdict != "missing":
             verdict = "not testable" if right["alone"].mean() < 0.5 else verdict if seen > 0.95 else "sums not learnt"
         does = (right["both"] >= 0.75) & (arm["both"]["facts_accuracy"] >= 0.95)
-        low, high = stats.clopper_pearson(does.sum(), len(does)) if len(does) else (float("nan"),) * 2
+        low, high = (
+            stats.clopper_pearson(does.sum(), len(does), stats.ALPHA / CONTRASTS) if len(does) else (float("nan"),) * 2
+        )
         row = {"width": int(width), "runs": lost.units, **{name: values.mean() for name, values in right.items()}}
         row |= {"seen": seen, "facts": arm["facts"]["facts_accuracy"].mean()}
         row |= {"recall": arm["both"]["facts_accuracy"].mean()}
         row |= {"difference": lost.mean, "low": lost.low, "high": lost.high, "verdict": verdict}
         row |= {"does": int(does.sum()), "asked": len(does), "does_low": low, "does_high": high}
-        row |= {"word": "does both" if low > 0.5 else "does not" if high < 0.5 else "unresolved"}
+        decided = "does both" if low > 0.5 else "does not" if high < 0.5 else "unresolved"
+        row |= {"word": decided if len(does) else "missing"}
         row |= {"names": names.mean, "names_low": names.low, "names_high": names.high}
         rows.append(row | {"specific": estimates.judge(names, {"specific to facts": 0.25}, {"not specific": 0.25})})
     columns = ["width", "runs", "alone", "both", "random", "seen", "facts", "recall", "difference", "low", "high"]
