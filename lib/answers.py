@@ -6,16 +6,19 @@ import pandas as pd
 
 from lib import chapter, words
 from lib.chapter import Chapter
-from lib.experiments import causes, controls, order, pairs, rate, scan, share, tuning
+from lib.experiments import controls, grokking, lines, order, pairs, rate, scan, share, tuning
 from lib.settings import settle
 
-SIZES = {"capacity": "capacity (the table can be stored)", "rate": "rate (storing gets as fast as the rule)"}
+ACCOUNTS = {
+    "capacity": "the table fits into models from {} the size at which the fitted success is one half",
+    "rate": "storing it gets as fast as finding the rule at {}",
+}
 WINDOWS = {"lines": "aligned", "anywhere": "published stream", "pairs": "no order"}
 
 
 def read(store: str | None) -> dict[str, Chapter]:
     """The runs of every experiment, as far as they may be judged; nothing is trained."""
-    return {name: chapter.read(settle({"store": store}, name)) for name in causes.EXPERIMENTS}
+    return {name: chapter.read(settle({"store": store}, name)) for name in ROWS}
 
 
 def said(low: float, high: float, value: float) -> str:
@@ -35,21 +38,18 @@ def _pairs(here: Chapter) -> list[tuple[str, str, str]]:
 def _rate(here: Chapter) -> list[tuple[str, str, str]]:
     answered = here.runs[here.runs["part"] == "answers"]
     found = rate.accounts(answered, here.curves(answered)).set_index("quantity")
-    at = "; ".join(
-        f"that of {SIZES[name]} {r.ratio:.2g} ({r.ratio_low:.2g} to {r.ratio_high:.2g})"
+    halves = "; ".join(
+        ACCOUNTS[name].format(f"{r.ratio:.2g} times ({r.ratio_low:.2g} to {r.ratio_high:.2g})")
         for name, r in found.iterrows()
-        if name in rate.ACCOUNTS
+        if name in ACCOUNTS
     )
     moved = rate.intervention(here.runs)
     by = "; ".join(
         f"x {r.mlp_rate:g}: {r.ratio:.2g} ({r.low:.2g} to {r.high:.2g})" for r in moved.itertuples() if r.mlp_rate != 1
     )
-    halves = f"as multiples of the size at which success halves: {at}" if at else "–"
-    slowed = (
-        f"the size at which success halves is, as a multiple of that of the same sizes untouched: {by}" if by else "–"
-    )
+    slowed = f"that size, as a multiple of what it is where nothing is changed: {by}" if by else "–"
     return [
-        ("capacity or rate", halves, rate.verdict(found.reset_index())),
+        ("capacity or rate", halves or "–", rate.verdict(found.reset_index())),
         ("the MLP's learning rate alone", slowed, rate.moved(moved)),
     ]
 
@@ -94,7 +94,9 @@ def _scan(here: Chapter) -> list[tuple[str, str, str]]:
         most = three.loc[three["mean"].abs().idxmax()]
         shapes = f"{most['first']} less {most['second']}: {said(most['low'], most['high'], most['mean'])}"
     if gains.notna().all():
-        better = f"{gains['layers']:.0f} in BIC, the width by {gains['width']:.0f}"
+        a_run = scan.by_run(here.runs, gains)["layers"]
+        better = f"{gains['layers']:.0f} in BIC ({a_run:.0f} with a run for one observation), the width by "
+        better += f"{gains['width']:.0f}"
         shapes += f"; beside parameters the layers improve the fit by {better}"
     both, word = scan.does_both(scan.spectrum(here.runs)), "missing"
     if {"arithmetic", "facts"} <= set(here.runs["task"]):
@@ -102,7 +104,7 @@ def _scan(here: Chapter) -> list[tuple[str, str, str]]:
         does = (
             f"{words.listing(map(words.size_name, both))} do"
             if both
-            else f"none is shown to, which {words.count(runs, 'run')} a size on the capitals cannot"
+            else f"none is shown to; with {words.count(runs, 'run')} a size on the capitals none could be"
         )
         word = "yes" if both else "none shown"
     return [
@@ -119,9 +121,36 @@ def _controls(here: Chapter) -> list[tuple[str, str, str]]:
     return rows or [("joint training", "–", "missing")]
 
 
+def _lines(here: Chapter) -> list[tuple[str, str, str]]:
+    found, word = lines.memorizes(here.runs)
+    recall = (
+        f"n14 recalls {100 * found.mean:.0f} % of the capitals ({words.mean_span(found.low, found.high, found.units)})"
+    )
+    rows = [("the window, facts alone, n14", recall if found.units else "–", word)]
+    judged = lines.judged(here.runs)
+    for r in judged.itertuples():
+        effect = f"{100 * r.alone:.0f} % alone, with facts {said(r.low, r.high, r.difference)}"
+        rows.append((f"joint training, one line a window, {words.size_name(r.width)}", effect, r.verdict))
+    does = [words.size_name(r.width) for r in judged.itertuples() if r.word == "does both"]
+    each = ", ".join(f"{words.size_name(r.width)} {r.does} of {r.asked}" for r in judged.itertuples())
+    word = "missing" if judged.empty else "yes" if does else "none shown"
+    rows.append(("a model that does both at once, one line a window", f"runs that do: {each}" if each else "–", word))
+    return rows
+
+
+def _grokking(here: Chapter) -> list[tuple[str, str, str]]:
+    rows = []
+    for r in grokking.judged(here.curves(here.runs)).itertuples():
+        effect = f"second tenth of a run {100 * r.early:.0f} %, last {100 * r.late:.0f} %: "
+        effect += said(r.low, r.high, r.difference)
+        decay = f"decay {r.weight_decay:g}" if r.weight_decay else "no decay"
+        rows.append((f"too short a training, {words.size_name(r.width)}, {decay}", effect, r.verdict))
+    return rows or [("too short a training", "–", "missing")]
+
+
 ROWS = {
     "pairs": _pairs, "rate": _rate, "tuning": _tuning, "order": _order, "share": _share, "scan": _scan,
-    "controls": _controls,
+    "controls": _controls, "lines": _lines, "grokking": _grokking,
 }  # fmt: skip
 
 
@@ -139,15 +168,16 @@ def remember(name: str, here: Chapter) -> str:
 
 def is_it_capacity(found: pd.DataFrame) -> str:
     """The answer that the verdicts give, in two or three sentences."""
-    word = found.set_index("cause")["verdict"]
+    word, effect = (found.set_index("cause")[name] for name in ("verdict", "effect"))
     account = word.get("capacity or rate", "missing")
     parts = {
         "capacity": "Yes, by the registered rule: sizes stop filling the hole where they become able to store the "
         "table.",
         "rate": "No, by the registered rule: sizes stop filling the hole where they memorize faster than they "
         "generalize, not where they become able to store the table.",
-        "neither": "By the registered rule neither account is accepted: not the capacity to store the table, nor the "
-        "speed of storing it.",
+        "neither": "Two explanations were tested: that sizes stop filling the hole where the table fits into them, and "
+        "that they do where storing it gets as fast as finding the rule. The registered rule accepts neither: "
+        f"{effect.get('capacity or rate', '')}.",
         "missing": "It cannot be said yet: the runs that would tell capacity from rate are not complete.",
     }
     text = [parts[account]]
@@ -159,8 +189,7 @@ def is_it_capacity(found: pd.DataFrame) -> str:
         ],
         "a size effect survives": ["A learning rate and a time chosen for each size do not save the larger ones."],
         "between": [
-            "With a learning rate and a time of its own for each size, the lead of n14 is neither closed nor shown to "
-            "last."
+            "If each size may choose its learning rate and when to stop, it is open whether n14 still leads."
         ],
     }.get(tuned, [])
     orders = {verdict for cause, verdict in word.items() if str(cause).startswith("the order of the lines,")}
@@ -168,4 +197,8 @@ def is_it_capacity(found: pd.DataFrame) -> str:
         text.append("The order of the lines, which larger models learn by heart, is not why they fail.")
     elif "order explains it" in orders:
         text.append("The order of the lines, a second task hidden in the stream, explains part of it.")
+    if word.get("the window, facts alone, n14") == "memorizes":
+        text.append("That a small model cannot store facts is true of the published window: line by line, n14 can.")
+    if word.get("a model that does both at once, one line a window") == "yes":
+        text.append("And one model can do both tasks at once.")
     return " ".join(text)

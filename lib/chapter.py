@@ -34,10 +34,10 @@ class Chapter:
         """How many of the registered runs are judged, in a sentence; `report` where the reader chose the runs."""
         if self.settings.seeds:
             return self.report
-        waiting = f", for which {len(self.uncounted):,} more wait" if len(self.uncounted) else ""
+        waiting = f"; {len(self.uncounted):,} finished runs wait for the next one" if len(self.uncounted) else ""
         return (
-            f"{len(self.runs):,} of {len(self.settings.sweep()):,} registered runs are counted: judging is done only "
-            f"at numbers of seeds that were fixed beforehand{waiting}."
+            f"{len(self.runs):,} of {len(self.settings.sweep()):,} planned runs are used here. Runs are judged only "
+            f"when a number of seeds that was fixed beforehand is complete{waiting}."
         )
 
     def shown(self, runs: pd.DataFrame) -> str:

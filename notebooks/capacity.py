@@ -37,7 +37,7 @@ chapter.say(here.shown(runs))
 # %% [markdown]
 # ## The sums
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "All sizes learn the seen sums; the smallest goes on finding the hidden ones, the larger ones cease to. Lines are means over runs, bands the middle half, diamonds the paper's one run. Click a size to keep it.", "name": "fig-learning-sums"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Seen and hidden sums over training. Lines are means over runs, bands the middle half, diamonds the paper's one run. Click a size to keep it.", "name": "fig-learning-sums"}}
 def learning(task, shown):
     chosen = curves[curves["task"] == task]
     drawn = pd.concat([charts.curve_rows(chosen, measure, "width").assign(measure=measure) for measure in shown])
@@ -49,7 +49,7 @@ chapter.figure("learning-sums", sums, lambda: learning("arithmetic", ["seen_accu
 # %% [markdown]
 # The mean hides how restless single runs are. Here every hidden sum of every run has a line of its own:
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Larger models answer most hidden sums never, or in flashes. A line is a seed; it is filled where the sum is right. Point at a bar for its iterations.", "name": "fig-raster"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "When is each hidden sum right? A line is a seed; it is filled where the sum is right. Point at a bar for its iterations.", "name": "fig-raster"}}
 def raster():
     items = here.items(sums, groups=["held out"])
     return charts.raster(items), dynamics.spans(items)
@@ -90,15 +90,15 @@ chapter.tell(sums, against_floors)
 chapter.table(sums, lambda: dynamics.crossings(on_sums, upper))
 
 # %% [markdown]
-# Below the upper floor a model can only learn *which line follows which*: memorization, hidden inside the arithmetic. Whether that is what
+# A loss below the upper floor cannot be had without knowing some of *which line follows which*: memorization, hidden inside the arithmetic. Whether that is what
 # drives the hidden sums out is a question for an experiment, not for a curve: {doc}`order` takes the order away.
 #
 # ## The capitals
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The larger sizes learn the capitals, the smallest next to none. Lines are means over runs, bands the middle half, diamonds the paper's one run.", "name": "fig-learning-facts"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The capitals over training. Lines are means over runs, bands the middle half, diamonds the paper's one run.", "name": "fig-learning-facts"}}
 chapter.figure("learning-facts", facts, lambda: learning("facts", ["facts_accuracy", "loss"]))
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The smallest size recalls a few capitals, the larger ones nearly all. The slider moves through training.", "name": "fig-items-facts"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Which capitals does each size recall? The slider moves through training.", "name": "fig-items-facts"}}
 def by_capital():
     items = here.items(facts)
     last = items[items["iteration"] == items["iteration"].max()]

@@ -102,16 +102,16 @@ def remember():
     halves = {r.width: r.halved for r in bound.itertuples()}
     points = []
     for r in free.itertuples():
-        said = f"**The order is not needed.** {words.size_name(r.width)} loses {100 * r.fall:.0f} points ({words.span(r.low, r.high, unit='')}) of the held-out sums where there is no order to learn."
-        if r.halved > halves.get(r.width, r.halved):
-            said += f" With an order the fall comes sooner: half is gone by iteration {halves[r.width]:,.0f}, without by {r.halved:,.0f}."
+        said = f"{words.size_name(r.width)} loses {100 * r.fall:.0f} points ({words.span(r.low, r.high, unit='')}) of the held-out sums where there is no order to learn, so the order is **not needed** for its fall."
+        if r.width in halves:
+            said += f" Half is gone by iteration {r.halved:,.0f}, with an order by {halves[r.width]:,.0f}."
         points.append(said)
     known = [
         f"{words.size_name(r.width)} knows {100 * r.gained_best:.0f} % of the order at its best and {100 * r.gained_end:.0f} % at the end"
         for r in bound.dropna(subset="gained_best").itertuples()
     ]
     if known:
-        points.append(f"**Where there is an order, the two go together in time.** {'; '.join(known)}.")
+        points.append(f"Where there is an order, it is learnt meanwhile: {'; '.join(known)}. Whether the order explains the end is judged in {{doc}}`order`.")
     for said, rows in (
         ("No decline is shown for", table[table["low"] <= 0]),
         ("Not evidence yet, for want of runs:", table[table["low"].isna()]),

@@ -21,6 +21,7 @@ from lib import chapter
 here = chapter.begin("controls", globals())
 
 # %% tags=["remove-input"]
+import pandas as pd
 
 from lib import answers, charts, estimates, words
 from lib.experiments import controls
@@ -36,15 +37,14 @@ chapter.say(here.progress())
 
 # %% tags=["remove-input"]
 def answer():
-    each = [
-        f"**{words.size_name(r.width)}: {r.verdict}** (alone {100 * r.alone:.0f} %, with facts and equal exposures {100 * r.equal:.0f} %, difference {words.span(r.low, r.high, unit=' points')}; "
-        f"seen sums {100 * r.seen:.0f} %)."
+    rows = [
+        {"size": words.size_name(r.width), "verdict": r.verdict, "alone (%)": f"{100 * r.alone:.0f}", "with facts, equal exposures (%)": f"{100 * r.equal:.0f}"}
+        | {"facts less alone (points)": f"{100 * r.difference:+.0f} ({words.span(r.low, r.high, unit='')})", "seen sums with facts (%)": f"{100 * r.seen:.0f}"}
+        | {"random names less capitals (points)": f"{100 * r.names:+.0f} ({words.span(r.names_low, r.names_high, unit='')}), {r.specific}"}
         for r in judged.itertuples()
     ]
-    specific = judged.groupby("specific", sort=False)["width"]
-    names = words.listing(f"*{word}* in {words.listing(map(words.size_name, cell))}" for word, cell in specific)
     return (
-        f"{' '.join(each)} Random names less capitals: {names}. Differences have {100 - 5 / controls.CONTRASTS:g} % intervals, since there are {controls.CONTRASTS}; where all runs of a cell are alike its interval is the exact one, and wide."
+        f"Hidden sums right:\n\n{chapter.markdown(pd.DataFrame(rows))}\n\nDifferences have {100 - 5 / controls.CONTRASTS:g} % intervals, since {controls.CONTRASTS} sizes are compared; where all runs of a cell are alike its interval is the exact one, and wide."
     )
 
 

@@ -2,7 +2,7 @@
 # # What the models read
 #
 # Two small texts carry the whole question. One is a table of sums with a hole in it: a model that fills the hole has
-# found a rule. The other is a list of capitals: nothing in it helps to guess a line that was not read, so a model that
+# got more than the lines it read. The other is a list of capitals: nothing in it helps to guess a line that was not read, so a model that
 # knows it has memorized it. The paper {cite:p}`barron2025` trains the same Transformers on the one, on the other, and on both.
 
 # %% tags=["parameters", "remove-input"]

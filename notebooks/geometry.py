@@ -2,7 +2,7 @@
 # # What the weights say
 #
 # If a model answers 5+7 without having seen it, its digits should lie as on a number line: then 5 + 7 = 4 + 8 = 3 + 9 holds for their embeddings, too. Does n28 lack that line, or does it have
-# the line and answer from somewhere else? The weights are those of the runs with true answers in {doc}`rate`. Rule: {doc}`../book/causes`, experiment 5.
+# the line and answer from somewhere else? The *index* is the share of quadruples such as 5, 7, 4 and 8, with a + b = c + d, whose embeddings form a parallelogram to within a tenth of what other quadruples give. The weights are those of the runs with true answers in {doc}`rate`. Rule: {doc}`../book/causes`, experiment 5.
 
 # %% tags=["parameters", "remove-input"]
 profile = "full"
@@ -49,7 +49,7 @@ def answer():
 chapter.tell(kept, answer)
 
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Sums come right while the registered index stays at its floor. Parallelograms among the digits' embeddings and hidden sums right, over training, mean over runs. The iterations are spaced by logarithm.", "name": "fig-geometry"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Does the geometry come before the sums? Parallelograms among the digits' embeddings and hidden sums right, over training, mean over runs. The iterations are spaced by logarithm.", "name": "fig-geometry"}}
 def course():
     often = table[table.groupby("run")["iteration"].transform("size") > 1].assign(right=table["right"] / 4)
     long = often.melt(["width", "iteration"], ["index", "right"], "what", "share")
@@ -66,8 +66,8 @@ chapter.figure("geometry", kept, course)
 def remember():
     most = table["index"].max()
     return (
-        f"**To remember.** The registered index counts almost no parallelogram in any size ({100 * most:.1f} % at most), so it cannot say whether there is a number line; a looser look shows "
-        "the digits in order ({doc}`../book/model`). The rule wants an index that predicts success within a size, which takes at least five runs of each kind, and a gain of two sums from the replacement."
+        f"**To remember.** The registered index counts almost no parallelogram in any size ({100 * most:.1f} % at most), so it cannot say whether there is a number line; in single models of {{doc}}`../book/model` "
+        "the digits can be seen to line up for a while, which measures nothing. The rule wants an index that predicts success within a size, which takes at least five runs that succeed and five that fail, and a gain of two sums from the replacement."
     )
 
 

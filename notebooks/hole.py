@@ -9,7 +9,7 @@
 # - **hidden operands shown**: every character counts, and the four held-out lines stand in the text up to their "="; what follows is blank and does not count. The model learns that "5+7=" is asked, and
 #   never what the answer is.
 #
-# If the hole is a signal, showing the operands fills it. Windows are aligned (a window is a line), so there is no order to be learnt, and the size is one that fails. This is exploratory (experiment 11 of {doc}`../book/causes`): it judges nothing.
+# If the hole is a signal, showing the operands fills it. Windows are aligned (a window is a line), so there is no order to be learnt, and the size is one that fails. This is exploratory (experiment 11 of {doc}`../book/causes`), for it was not registered before its runs: it judges nothing.
 
 # %% tags=["parameters", "remove-input"]
 profile = "full"
@@ -93,7 +93,8 @@ chapter.table(runs, operations)
 
 # %% tags=["remove-input"]
 def engines():
-    by = {name: words.listing(sorted(cell["engine"].unique())) for name, cell in runs.groupby("targets", sort=False)}
+    made = {"fused": "the compiled kernel", "plain": "plain PyTorch", "graph": "a GPU"}
+    by = {name: words.listing(made[e] for e in sorted(cell["engine"].unique())) for name, cell in runs.groupby("targets", sort=False)}
     said = words.listing(f"{hole.SAID[name]}: {engine}" for name, engine in by.items())
     seen = runs["seen_accuracy"].min()
     right = "all" if seen == 1 else f"at least {100 * seen:.1f} %"
@@ -150,6 +151,9 @@ def remember():
         points.append(
             f"Training the answers alone {'helps' if r.low > 0 else 'hurts'} {words.size_name(r.width)} ({100 * r.difference:+.0f} points, {words.span(r.low, r.high, unit='')})."
         )
+    split = hole.by_operation(here.last(runs, ["held out"]))
+    for r in split[split["targets"] == "shown"].to_dict("records"):
+        points.append(f"With the operands shown, {words.size_name(r['width'])} has {100 * r['+']:.0f} % of the hidden sums right and {100 * r['-']:.0f} % of the hidden differences.")
     return "\n".join(f"- {point}" for point in points)
 
 

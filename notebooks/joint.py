@@ -33,7 +33,7 @@ base = runs[runs["variant"] == "base"]
 together = base[base["task"] == "joint"]
 chapter.say(here.shown(runs))
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Only the smallest size has something to lose, and it does not learn its seen sums. Means over runs at the last iteration, with 95 % intervals.", "name": "fig-joint"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "What each size has to lose, and what it has learnt, alone and with the other task. Means over runs at the last iteration, with 95 % intervals.", "name": "fig-joint"}}
 def alone_and_together():
     table = joint.outcomes(base)
     return charts.rows(table, "outcome", title="right at the end (%)"), table
@@ -63,7 +63,7 @@ chapter.tell(together, tests)
 alone, both = make("arithmetic"), make("joint")
 chapter.say(
     f"Joint training also reads windows of {both.context} characters instead of {alone.context}, draws {both.batch} of them an update instead of {alone.batch}, and has "
-    f"{len(both.vocabulary)} characters instead of {len(alone.vocabulary)}. {{doc}}`controls` is there to take these apart."
+    f"{len(both.vocabulary)} characters instead of {len(alone.vocabulary)}. {{doc}}`controls` separates window and batch, together, from the facts."
 )
 
 # %% [markdown]
@@ -72,7 +72,7 @@ chapter.say(
 # The paper repeats everything with dropout 0 and weight decay 0.1 for all sizes, and finds the same. A seed has the
 # same initial weights, windows and lines in both variants, so each seed is its own control.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Weight decay of 0.1 makes no size that fails fill the hole. Share of runs with all four hidden sums right (sums, both), or with 95 % of the capitals recalled (capitals), with 95 % intervals.", "name": "fig-pairs"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Does weight decay of 0.1 change which sizes fill the hole? Share of runs with all four hidden sums right (sums, both), or with 95 % of the capitals recalled (capitals), with 95 % intervals.", "name": "fig-pairs"}}
 def with_and_without():
     table = regularization.successes(runs)
     return charts.rows(table, "cell", "runs_are", title="runs that succeed (%)"), table
@@ -92,10 +92,10 @@ chapter.table(moved, lambda: regularization.shown_pairs(moved))
 # %% tags=["remove-input"]
 folds = {width: 0.1 * float(published("arithmetic", width, 0).rates().sum()) for width in (14, LARGE)}
 chapter.say(
-    f"A large p is no evidence that nothing changed. And weight decay acts through the learning rate: over the schedule it shrinks a weight that nothing holds up to 1/{np.exp(folds[14]):,.0f} "
+    f"A large p is no evidence that nothing changed. And weight decay acts through the learning rate: over the schedule a weight left without a gradient shrinks to 1/{float(f'{np.exp(folds[14]):.2g}'):,.0f} "
     f"of itself in a small model, and by {100 * (1 - np.exp(-folds[LARGE])):.1f} % in {words.MLT}, whose learning rate is a thousand times lower."
 )
 
 # %% [markdown]
 # **To remember.** That n14, n28 and n56 do not fill the hole after joint training says little: the size that did so before no longer learns its seen
-# sums, and the larger ones failed before. What the joint task's window and batch do without any capital: {doc}`controls`.
+# sums, and the larger ones failed before. What the joint task's window and batch do without any capital: {doc}`controls`; both tasks read line by line: {doc}`lines`.

@@ -34,7 +34,7 @@ display(HTML(browser.page(here.runs, browser.recording(one, here.curves(one), he
 # - **Another hole.** Press cells before you train: each hides a pair, such as 3 and 8, in both tables. Hide several, or a
 #   whole row.
 # - **A larger model.** Size n28 has the seen sums sooner. Watch the frames: they may be right for a while, and then no more. It takes two
-#   or three times as long; n56 takes eight times as long.
+#   or three times as long; n56 longer still.
 # - **The order of the lines.** The text has its lines in one order, shuffled by the seed or as published. The loss has two floors: a model
 #   that knows every line, but not which one comes next, ends on the upper one, and whatever lies below was won by learning the order.
 #   Train a large size to see one go for it.

@@ -47,8 +47,7 @@ def ten_points():
         "function of seed and iteration; a test trains with and without looking and compares the weights to the bit.",
         f"Extrapolation is interpolation: 5 and 7 occur on both sides of both signs, and {said['results']} are results of seen sums. What is left out is a hole "
         "inside the table and not what lies beyond it.",
-        "The paper's own logs show n28 and, with weight decay, n56 answering more than the seen sums at two evaluations each, and n14 all of them at 27 of its 121. Here all four are right, for "
-        f"{said['transient']}.",
+        f"In the paper's own logs {said['logs']}. Here all four are right, for {said['transient']}.",
         f"The joint null is weak. Alone, all four held-out sums are right in this many runs: {said['alone']}. Of the seen sums the jointly trained have, on "
         f"average: {said['seen']}. Joint training also changes the context from {alone.context} to {both.context} characters and the batch from {alone.batch} to "
         f"{both.batch} windows.",

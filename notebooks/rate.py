@@ -29,6 +29,7 @@ from lib.experiments import rate
 answered = here.runs[here.runs["part"] == "answers"]
 curves = here.curves(answered)
 found = rate.accounts(answered, curves)
+steady = rate.accounts(answered[answered["width"] < 112], curves[curves["width"] < 112]) if len(found) else found
 chapter.say(here.progress())
 
 
@@ -37,7 +38,9 @@ def answer():
     if found.empty:
         return "There are too few sizes to compare."
     at = found.set_index("quantity")
-    text = f"**{rate.verdict(found).capitalize()}.** Success halves at {at.loc['w50', 'mean']:,.0f} parameters ({at.loc['w50', 'low']:,.0f} to {at.loc['w50', 'high']:,.0f}). "
+    text = f"**{rate.verdict(found).capitalize()}.** A curve fitted to success over the sizes falls to one half of the hidden sums at {at.loc['w50', 'mean']:,.0f} parameters ({at.loc['w50', 'low']:,.0f} to {at.loc['w50', 'high']:,.0f})"
+    largest = answered[(answered["width"] == 112) & (answered["answers"] == "true")]
+    text += f"; without n112, {words.count(len(largest), 'run')} that train unsteadily, at {steady.set_index('quantity').loc['w50', 'mean']:,.0f}. " if len(largest) and len(steady) else ". "
     each = [
         f"A size {said} from {at.loc[name, 'mean']:,.0f} on ({at.loc[name, 'low']:,.0f} to {at.loc[name, 'high']:,.0f}): {at.loc[name, 'ratio']:.2g} times that "
         f"({at.loc[name, 'ratio_low']:.2g} to {at.loc[name, 'ratio_high']:.2g}), {rate.place(at.loc[name])} a factor of {rate.NEAR}."
@@ -49,7 +52,7 @@ def answer():
 chapter.tell(answered, answer)
 
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "What a size stores, what it fills in at the end, and what it had at some time. By size: held-out sums right at the last iteration after training on the true answers; runs that had three of four right at some time; lines stored of the dealt answers. Bars are 95 % intervals over runs; the three runs of the largest size train unsteadily.", "name": "fig-rate-shares"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "What a size stores, what it fills in at the end, and what it had at some time. By size: held-out sums right at the last iteration after training on the true answers; runs that had three of four right at some time; lines stored of the dealt answers. Bars are 95 % intervals over runs; the runs of the largest size train unsteadily.", "name": "fig-rate-shares"}}
 def shares():
     keys = ["width", "parameters"]
     true, dealt = (answered[answered["answers"] == kind] for kind in ("true", "dealt"))
@@ -101,11 +104,12 @@ def slowed():
     if moved.empty:
         return "These runs are not complete."
     each = [
-        f"times {r.mlp_rate:g}, success halves at {r.w50:,.0f} parameters, {r.ratio:.2g} times as many as untouched ({r.low:.2g} to {r.high:.2g})"
+        f"times {r.mlp_rate:g} at {r.w50:,.0f}, which is {r.ratio:.2g} times that ({r.low:.2g} to {r.high:.2g})"
         for r in moved.itertuples()
         if r.mlp_rate != 1
     ]
-    return f"**{rate.moved(moved).capitalize()}.** With the MLP's learning rate {words.listing(each)}."
+    untouched = moved.loc[moved["mlp_rate"] == 1, "w50"].iloc[0]
+    return f"**{rate.moved(moved).capitalize()}.** The curve fitted to these {here.runs.loc[here.runs['part'] == 'mlp', 'width'].nunique()} sizes falls to one half at {untouched:,.0f} parameters where nothing is changed; with the MLP's learning rate {words.listing(each)}."
 
 
 chapter.tell(here.runs, slowed)
@@ -128,7 +132,7 @@ chapter.figure("mlp_rate", slow, factors)
 # ## How much is kept
 #
 # Exploratory, judged by no rule. The dealt answers are a table of known entropy, so the loss says how many bits of it a size has stored. Models of natural text were found to hold
-# about 3.6 bits a parameter {cite:p}`morris2025`; these small ones stay far below it, though the smallest do not store the whole table.
+# about 3.6 bits a parameter {cite:p}`morris2025`. Here the smallest sizes do not store the whole table:
 
 
 # %% tags=["remove-input"]

@@ -35,7 +35,7 @@ chapter.say(f"{report.provisional(runs)} {here.progress()}")
 # %% [markdown]
 # ## Every run
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "About half of the n14 runs fill the hole and hardly a larger one does; with the capitals it is the other way round; together, none fills it. A square is a run, filled when it succeeds: all four hidden sums right, or 95 % of the capitals recalled. Switch to the checkpoint that the paper's code would have kept, or to the one with the lowest loss.", "name": "fig-strips"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Every run of the replication. A square is a run, filled when it succeeds: all four hidden sums right, or 95 % of the capitals recalled. Switch to the checkpoint that the paper's code would have kept, or to the one with the lowest loss.", "name": "fig-strips"}}
 def strips():
     table = replication.strips(curves)
     return charts.seed_strips(table), table
@@ -84,7 +84,7 @@ chapter.table(facts, lambda: replication.recalled(measures.recalled(facts, here.
 # Would one more of our runs have given the published number? Each is set beside the interval in which one further run
 # falls with 95 % probability: accuracies at the paper's checkpoint, over the paper's prompts, and final losses.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Most published numbers lie where one more of our runs would. Bars are the intervals of one further run, marks the paper's numbers.", "name": "fig-published"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Do the published numbers lie where one more of our runs would? Bars are the intervals of one further run, marks the paper's numbers.", "name": "fig-published"}}
 published = paper.results()
 compared = replication.compared(curves, published) if len(runs) else pd.DataFrame()
 counted = runs[runs["variant"].isin(list(replication.VARIANTS))]
@@ -102,7 +102,7 @@ def misfits():
 
 chapter.tell(compared, misfits)
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The paper's one run (line) mostly stays in the range of ours (band). Switch between the runs as published and those with weight decay, and between the training loss and the answers right.", "name": "fig-bands"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The paper's one run (line) in the range of ours (band). Switch between the runs as published and those with weight decay, and between the training loss and the answers right.", "name": "fig-bands"}}
 def bands():
     titles = {"loss": words.TITLES["loss"], "score": "right of all that the paper asks (%)"}
     late = curves[(curves["iteration"] >= 1_000) | (curves["iteration"] == curves["iteration"].max())]

@@ -34,14 +34,9 @@ chapter.say(here.progress())
 # %% tags=["remove-input"]
 def answer():
     text = f"**{scan.verdict(three, gains).capitalize()}.** "
-    if three["units"].min():
-        each = [
-            f"{r.first} less {r.second} {100 * r.mean:+.0f} points ({words.span(r.low, r.high, unit='')})"
-            for r in three.itertuples()
-        ]
-        text += f"At about 5,400 parameters: {words.listing(each)}. "
     if gains.notna().all():
-        text += f"Beside log parameters, log width improves the BIC by {gains['width']:.0f} and the number of layers by {gains['layers']:.0f}; more than 10 counts. The fit takes the sums of a run for independent, so both are too large. "
+        a_run = scan.by_run(here.runs, gains)
+        text += f"Beside log parameters, log width improves the BIC by {gains['width']:.0f} and the number of layers by {gains['layers']:.0f}; more than 10 counts. The registered fit takes the sums of a run for independent, so both are too large: with a run for one observation they are {a_run['width']:.0f} and {a_run['layers']:.0f}. "
         deep = here.runs[(here.runs["task"] == "arithmetic") & (here.runs["expansion"] == 1) & here.runs["width"].isin(scan.SHAPED)]
         means = deep.assign(share=estimates.share_right).groupby("layers")["share"].mean()
         text += f"Over these widths, models of {words.listing(map(str, means.index))} layers have {words.listing(f'{100 * m:.0f}' for m in means)} % of the hidden sums right. "
@@ -52,6 +47,20 @@ def answer():
 
 
 chapter.tell(here.runs, answer)
+
+# %% [markdown]
+# Three shapes have nearly the same number of parameters. Hidden sums right, two of them at a time:
+
+# %% tags=["remove-input"]
+def matched():
+    rows = [
+        {"first": r.first, "second": r.second, "first less second (points)": f"{100 * r.mean:+.0f} ({words.span(r.low, r.high, unit='')})", "runs each": r.units}
+        for r in three.itertuples()
+    ]
+    return pd.DataFrame(rows)
+
+
+chapter.table(three[three["units"] > 0], matched)
 
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Is it the number of parameters, whatever they are spent on? Sums alone: held-out sums right at the end against parameters, by what is moved.", "name": "fig-scan"}}

@@ -35,7 +35,12 @@ def answer():
         f"with {r.hides} hidden by {100 * r.lead:+.0f} points ({words.span(r.lead_low, r.lead_high, unit='')})"
         for r in share.leads(table).itertuples()
     ]
-    return f"**{share.verdict(table).capitalize()}.** n14 leads n56 {words.listing(each)}." if each else ""
+    outside = [
+        f"{name}: {words.listing(f'{words.size_name(r.width)} {100 * r.mean:.0f} % ({words.span(r.low, r.high)})' for r in cell.sort_values('width').itertuples())}"
+        for name, cell in table[table["hides"].isin(list(share.RANGES))].groupby("hides", sort=False)
+    ]
+    beyond = f" Outside the table, described and not judged, of the hidden expressions are right with {'; with '.join(outside)}." if outside else ""
+    return f"**{share.verdict(table).capitalize()}.** n14 leads n56 {words.listing(each)}.{beyond}" if each else ""
 
 
 chapter.tell(table, answer)

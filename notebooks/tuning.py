@@ -48,7 +48,7 @@ def answer():
 chapter.tell(best, answer)
 
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Lower rates lose less of what was found. Held-out sums right over time, mean over runs and both pairs, by the peak learning rate; the published one is 0.01.", "name": "fig-rates"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "What does a lower learning rate do to what was found? Held-out sums right over time, mean over runs and both pairs, by the peak learning rate; the published one is 0.01.", "name": "fig-rates"}}
 def rates():
     found = tuning.by_rate(table)
     found = found[found["iteration"] % 500 == 0] if found["iteration"].max() > 10_000 else found
@@ -60,7 +60,7 @@ def rates():
 chapter.figure("rates", here.runs if len(best) else best, rates)
 
 # %% [markdown]
-# With decay and a smaller batch to choose from as well:
+# With decay and a smaller batch to choose from as well. The intervals include the choice, here among more recipes, so that they can differ from those above where the same recipe is chosen:
 
 
 # %% tags=["remove-input"]

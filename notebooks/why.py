@@ -22,7 +22,7 @@ here = chapter.begin("causes", globals())
 import pandas as pd
 
 from lib import answers, claims, estimates, words
-from lib.experiments import causes, controls, rate
+from lib.experiments import causes, controls, lines, rate
 
 chapters = answers.read(store)
 found = answers.table(chapters)
@@ -36,6 +36,19 @@ chapter.say(chapter.markdown(found.assign(experiment=[f"{{doc}}`{name}`" for nam
 
 
 # %% tags=["remove-input"]
+def fits():
+    answered = chapters["rate"].runs[chapters["rate"].runs["part"] == "answers"]
+    at = rate.accounts(answered, chapters["rate"].curves(answered)).set_index("quantity")
+    if at.empty:
+        return "It cannot be said."
+    told = {
+        name: f"at {r.ratio:.2g} times the size at which success falls to one half ({r.ratio_low:.2g} to {r.ratio_high:.2g}), {rate.place(r)} the registered factor of {rate.NEAR}"
+        for name, r in at.iterrows()
+    }
+    meant = ": to be able to store the table does not stop a size from filling the hole" if at.loc["capacity", "ratio_high"] < 1 / rate.NEAR else ""
+    return f"The table of dealt answers fits into a model {told['capacity']}{meant}. It is stored as fast as the rule is found {told['rate']}."
+
+
 def sentence():
     answered = chapters["rate"].runs[chapters["rate"].runs["part"] == "answers"]
     when = rate.times(chapters["rate"].curves(answered))
@@ -54,10 +67,14 @@ def sentence():
     )
     scanned = chapters["scan"].runs
     deep = scanned[(scanned["task"] == "arithmetic") & (scanned["layers"] > 1) & (scanned["width"] == 28)].assign(share=estimates.share_right)
-    deeper = words.listing(f"{layers} layers {100 * cell.mean():.0f} % ({words.count(len(cell), 'run')})" for layers, cell in deep.groupby("layers")["share"]) if len(deep) else ""
-    text = f"- *Small models cannot memorize.* Of a table of the same size without a rule, n14 stores {100 * stored.get(14, float('nan')):.0f} %; the capitals it does not. Whether it can memorize depends on what.\n"
-    text += f"- *Large models cannot generalize.* With aligned windows: {each}. What they have at some time they mostly lose as training goes on, but not simply the more the larger they are"
-    text += f"; and at width 28 more depth keeps it: {deeper} ({{doc}}`scan`).\n" if deeper else ".\n"
+    ends = estimates.table(deep, ["layers"])
+    deeper = words.listing(f"{r.layers} layers {100 * r.mean:.0f} % ({words.span(r.low, r.high)}, {words.count(r.runs, 'run')})" for r in ends.itertuples()) if len(ends) else ""
+    text = f"- *Small models cannot memorize.* Of a table of the same size without a rule, n14 stores {100 * stored.get(14, float('nan')):.0f} %; the capitals as published it does not"
+    recall, _ = lines.memorizes(chapters["lines"].runs)
+    text += f", and read line by line it recalls {100 * recall.mean:.0f} % of them ({words.span(recall.low, recall.high)}; {{doc}}`lines`)" if recall.units else ""
+    text += ". Whether it can memorize depends on what, and on how it is shown.\n"
+    text += f"- *Large models cannot generalize.* With aligned windows: {each}. What they have at some time they mostly lose as training goes on"
+    text += f"; at width 28 deeper models end with more: {deeper} ({{doc}}`scan`).\n" if deeper else ".\n"
     stream = chapters["order"].runs[chapters["order"].runs["windows"] == "anywhere"]
     judged = controls.judged(chapters["controls"].runs).groupby("verdict", sort=False)["width"]
     for r in controls.windows(chapters["controls"].runs, stream).head(1).itertuples():
@@ -66,10 +83,14 @@ def sentence():
             f"- *Both tasks at once end generalization.* Not shown to be the facts. Without any, the joint task's window and batch bring {words.size_name(r.width)} from {100 * r.own:.0f} to {100 * r.alone:.0f} % of the hidden sums "
             f"(the same {r.runs} seeds, {answers.said(r.low, r.high, r.difference)}; not a registered contrast), and from {100 * r.own_seen:.0f} to {100 * r.seen:.0f} % of the seen ones. What facts add is, by the registered rule, {said}.\n"
         )
-    decided = found[~found["verdict"].isin(["missing", "unresolved", "between", "neither", "described", "not testable", "none shown"])]
+    judged = lines.judged(chapters["lines"].runs)
+    if len(judged):
+        both = [f"{words.size_name(r.width)} *{r.verdict}* ({100 * r.alone:.0f} % of the hidden sums alone, {100 * r.both:.0f} % with the capitals, of which {100 * r.recall:.0f} % are recalled)" for r in judged[judged["alone"] >= 0.5].itertuples()]
+        text += f"- *And where a window is one line*, {words.listing(both) if both else 'no size has anything to lose'} ({{doc}}`lines`).\n"
+    decided = found[~found["verdict"].isin(["missing", "unresolved", "between", "neither", "described", "not testable", "sums not learnt", "none shown"])]
     return (
         text
-        + f"- *Therefore capacity.* {'Not shown, and not refuted' if 'capacity' not in set(found['verdict']) else 'Accepted'}: of {len(found)} rows {len(decided)} decide{'s' * (len(decided) == 1)} something"
+        + f"- *Therefore capacity.* {fits()} Of {len(found)} rows {len(decided)} decide{'s' * (len(decided) == 1)} something"
         + (f" ({'; '.join(f'{r.cause}: *{r.verdict}*' for r in decided.itertuples())})." if len(decided) else ".")
     )
 
@@ -77,6 +98,8 @@ def sentence():
 chapter.tell(chapters["rate"].runs, sentence)
 
 # %% [markdown]
+# In no row: what the weights say, which is no cause and has its verdict in {doc}`geometry`; and two exploratory chapters that judge nothing, {doc}`clock` and {doc}`hole`.
+#
 # ## Beside what others found
 #
 # That memorizing and generalizing race each other, and that rates decide and not capacity, is what Nguyen and Reddy {cite:p}`nguyen2024` find for learning in context: two nearly independent parts of a small
@@ -85,7 +108,7 @@ chapter.tell(chapters["rate"].runs, sentence)
 # a table should win in the end if decay presses on weights; these recipes have next to none. In Omnigrok {cite:p}`liu2022omnigrok` the norm of the weights stands where Varma and others have efficiency. Liu and Lu {cite:p}`liu2026` find
 # noisy answers stored sooner than true ones, and a rule that is still there under the stored noise: a lookup that overrides. Of the joint task, Huang and others {cite:p}`huang2024` report that memory work mixed in delays the rule to larger
 # models, and Gu and others {cite:p}`gu2025` that small changes of a mixture flip what is stored. Lee and others {cite:p}`lee2023` relate tables of sums to completing a matrix of low rank, where how many cells are seen decides. Estimates of what a
-# parameter can hold {cite:p}`morris2025,allenzhu2024` leave n14 room for every capital; it recalls few, so room by that count is not what decides.
+# parameter can hold {cite:p}`morris2025,allenzhu2024` leave n14 room for every capital; as published it recalls few, so room by that count is not what decides there.
 #
 # ## What would overturn this
 #
@@ -106,14 +129,8 @@ def checked():
     text = f"The protocol was committed as `{claims.WHY}` on {claims.WHY_REGISTERED:%d %B %Y at %H:%M} UTC; {before} of the {len(here.runs):,} shown here had been begun before. "
     if wrong.empty:
         return text + "All stages were made in the registered order."
-    return (
-        text
-        + "Out of order: "
-        + words.listing(
-            f"some of {made[r.made]} before some of {made[r.before]}" for r in wrong.itertuples()
-        )
-        + "."
-    )
+    rows = pd.DataFrame({"some runs of": [made[r.made] for r in wrong.itertuples()], "were made before some of": [made[r.before] for r in wrong.itertuples()]})
+    return f"{text}Out of order:\n\n{chapter.markdown(rows)}\n\nThe notes of {{doc}}`../book/causes` say why."
 
 
 chapter.tell(here.runs, checked)

@@ -424,14 +424,35 @@ def test_controls():
 
 
 def test_the_answer_follows_the_verdicts():
-    table = pd.DataFrame(
-        {"cause": ["capacity or rate", "the order of the lines, n28"], "verdict": ["rate", "unresolved"]}
-    )
+    causes_ = ["capacity or rate", "the order of the lines, n28"]
+    table = pd.DataFrame({"cause": causes_, "verdict": ["rate", "unresolved"], "effect": ["e", ""]})
     assert answers.is_it_capacity(table).startswith("No, by the registered rule")
+    assert answers.is_it_capacity(table.assign(verdict=["neither", ""])).endswith("accepts neither: e.")
     table["verdict"] = ["capacity", "order does not explain it"]
     said = answers.is_it_capacity(table)
     assert said.startswith("Yes") and "is not why they fail" in said
     assert "cannot be said yet" in answers.is_it_capacity(table.iloc[:0])
+    table["cause"] = ["the window, facts alone, n14", "a model that does both at once, one line a window"]
+    for verdicts, said in ((["memorizes", "yes"], True), (["unresolved", "none shown"], False)):
+        found = answers.is_it_capacity(table.assign(verdict=verdicts))
+        assert (("line by line, n14 can" in found), ("can do both tasks" in found)) == (said, said)
+
+
+def test_a_run_for_one_observation():
+    """The gain in BIC with fractions for outcomes, fitted by statsmodels."""
+    runs = pd.concat(
+        made_up([10, 14, 20, 28], 5, lambda w, s, n=n: (w // 7 + s + n) % 5, layers=n)
+        for n in (1, 2, 4)
+    ).assign(task="arithmetic", expansion=np.arange(60) % 2 + 1)
+    runs["parameters"] = 1_000 + 10 * runs["width"] * runs["layers"]
+    found = scan.by_run(runs, scan.fits(runs))["layers"]
+    design = [np.ones(60), np.log(runs["parameters"]), runs["layers"]]
+    fits = [
+        sm.GLM(runs["held_out_correct"] / 4, np.column_stack(design[:n]), family=sm.families.Binomial()).fit()
+        for n in (2, 3)
+    ]
+    # Of fractions the likelihood is that of four sums to the fourth root, but for a constant that both models share.
+    assert found == pytest.approx(2 * (fits[1].llf - fits[0].llf) - np.log(60), abs=1e-6)
 
 
 # What the weights say

@@ -79,7 +79,8 @@ def test_the_id_depends_on_every_factor():
     recorded = {"evaluate_every": 100, "scores": "greedy"}  # what is kept of a run, and not how it comes out
     assert list(other | recorded) == [field.name for field in fields(Run)]
     ids = [run.id for run in (ARITHMETIC, both)]
-    ids += [replace(both if name in ("turns", "copies") else ARITHMETIC, **{name: value}).id for name, value in other.items()]
+    for name, value in other.items():
+        ids.append(replace(both if name in ("turns", "copies") else ARITHMETIC, **{name: value}).id)
     assert len(set(ids)) == len(ids)
     assert replace(ARITHMETIC, **recorded).id == ARITHMETIC.id
 
