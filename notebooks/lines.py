@@ -49,6 +49,17 @@ def stored():
 
 chapter.tell(here.runs[(here.runs["arm"] == "facts") & (here.runs["width"] == 14)], stored)
 
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Each task alone and both together, where a window is one line. What is right at the end, by size.", "name": "fig-lines"}}
+def both_tasks():
+    table = lines.measured(here.runs)
+    keys = list(zip(table["arm"], table["measure"], strict=True))
+    table = table.assign(trained=[NAMES.get(key) for key in keys], place=[list(NAMES).index(key) if key in NAMES else -1 for key in keys])
+    table = table.dropna(subset="trained").sort_values(["place", "width"], kind="stable")
+    return charts.rows(table, "trained", title="right at the end (%)"), table
+
+
+chapter.figure("lines", here.runs, both_tasks)
+
 # %% tags=["remove-input"]
 def costs():
     rows = [
@@ -68,18 +79,6 @@ def costs():
 
 
 chapter.tell(judged, costs)
-
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Each task alone and both together, where a window is one line. What is right at the end, by size.", "name": "fig-lines"}}
-def both_tasks():
-    table = lines.measured(here.runs)
-    keys = list(zip(table["arm"], table["measure"], strict=True))
-    table = table.assign(trained=[NAMES.get(key) for key in keys], place=[list(NAMES).index(key) if key in NAMES else -1 for key in keys])
-    table = table.dropna(subset="trained").sort_values(["place", "width"], kind="stable")
-    return charts.rows(table, "trained", title="right at the end (%)"), table
-
-
-chapter.figure("lines", here.runs, both_tasks)
 
 # %% [markdown]
 # ## More of the facts, or one after the other
@@ -134,11 +133,8 @@ def blanks():
     found = found[found["runs"] > 0]
     if found.empty:
         return words.NONE
-    each = [
-        f"{words.size_name(r.width)} has {100 * r.alone:.0f} % of the hidden sums right instead of {100 * r.own:.0f} % ({answers.said(r.low, r.high, r.difference)})"
-        for r in found.itertuples()
-    ]
-    return f"**What blanks do.** The sums alone, where each line has {here.runs['context'].max() - LINE} blanks before it, and an update fewer windows, beside {{doc}}`rate`: {'; '.join(each)}; the same {found['runs'].min()} seeds, described."
+    each = words.listing(f"{words.size_name(r.width)} {answers.said(r.low, r.high, r.difference)}" for r in found.itertuples())
+    return f"**What blanks do.** The sums alone, where each line has {here.runs['context'].max() - LINE} blanks before it and an update fewer windows, less those of {{doc}}`rate`, hidden sums right: {each}. The same {found['runs'].min()} seeds, described."
 
 
 chapter.tell(here.runs, blanks)

@@ -908,6 +908,43 @@ def test_capacity():
     page.close()
 
 
+# One line a window
+
+
+def test_lines():
+    """The table of the five sizes, but for its intervals of differences, and what n14 recalls."""
+    page, cells = Page("lines"), line_by_line()
+
+    def last(task: str, width: int, batch: int | None, facts: str = "capitals") -> list[np.ndarray]:
+        return [run["greedy"][-1] for run in cells[task, width, batch, facts, 1, "together", 30_000]]
+
+    mean, low, high, runs, before = page.take(
+        r"it recalls (\d+) % of the capitals \((\d+) to (\d+) %, (\d+) runs\); with the published windows it recalls (\d+) %"
+    )
+    recalled_ = [right.mean() for right in last("facts", 14, 179)]
+    close(f"{mean} {low} {high}", [100 * np.mean(recalled_), *(100 * np.array(drawn(recalled_)))], 1)
+    assert int(runs) == len(recalled_)
+    assert before == f"{100 * np.mean([r['recall'][-1] for r in cell('facts', 'base', 14)]):.0f}"
+    rows = page.table("verdict", "runs that do both")
+    assert [row["size"] for row in rows] == ["n14", "n20", "n28", "n40", "n56"]
+    for row in rows:
+        width = int(row["size"][1:])
+        alone, both, random = last("arithmetic", width, 703), last("joint", width, None), last("joint", width, None, "random")
+        hidden, with_it, names = (np.mean([r[:200][HIDDEN].mean() for r in some]) for some in (alone, both, random))
+        seen, recall_ = (np.mean(x) for x in ([r[:200][~HIDDEN].mean() for r in both], [r[200:].mean() for r in both]))
+        said = ("hidden sums alone (%)", "with the capitals (%)", "seen sums then (%)", "capitals then (%)")
+        assert [row[name] for name in said] == [f"{100 * x:.0f}" for x in (hidden, with_it, seen, recall_)]
+        assert row["difference (points)"].split()[0] == f"{100 * (with_it - hidden):+.0f}"
+        assert row["random names less capitals (points)"].split()[0] == f"{100 * (names - with_it):+.0f}"
+        does = sum(r[:200][HIDDEN].sum() >= 3 and r[200:].mean() >= 0.95 for r in both)
+        low, high = (stats.beta.ppf(q, does + x, len(both) - does + 1 - x) for q, x in ((0.005, 0), (0.995, 1)))
+        low, high = (low if does else 0.0), (high if does < len(both) else 1.0)
+        word = "does both" if low > 0.5 else "does not" if high < 0.5 else "unresolved"
+        assert row["runs that do both"] == f"{does} of {len(both)} ({100 * low:.0f} to {100 * high:.0f} %), {word}"
+        if hidden < 0.5 or seen <= 0.95:
+            assert row["verdict"] == ("not testable" if hidden < 0.5 else "sums not learnt")
+
+
 # The files behind the figures
 
 
