@@ -189,7 +189,8 @@ def is_it_capacity(found: pd.DataFrame) -> str:
         ],
         "a size effect survives": ["A learning rate and a time chosen for each size do not save the larger ones."],
         "between": [
-            "If each size may choose its learning rate and when to stop, it is open whether n14 still leads."
+            "If each size may choose its learning rate and when to stop, the lead of n14 is neither closed nor as "
+            f"large as the rule asks: {effect.get('rate and time chosen for each size', '')}."
         ],
     }.get(tuned, [])
     orders = {verdict for cause, verdict in word.items() if str(cause).startswith("the order of the lines,")}

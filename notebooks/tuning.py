@@ -60,7 +60,7 @@ def rates():
 chapter.figure("rates", here.runs if len(best) else best, rates)
 
 # %% [markdown]
-# With decay and a smaller batch to choose from as well. The intervals include the choice, here among more recipes, so that they can differ from those above where the same recipe is chosen:
+# With decay and a smaller batch to choose from as well. Only seeds that have all recipes are compared, and the intervals include the choice, here among more recipes, so that they can differ from those above where the same recipe is chosen:
 
 
 # %% tags=["remove-input"]

@@ -22,7 +22,7 @@ here = chapter.begin("causes", globals())
 import pandas as pd
 
 from lib import answers, claims, estimates, words
-from lib.experiments import causes, controls, lines, rate
+from lib.experiments import causes, controls, lines, rate, tuning
 
 chapters = answers.read(store)
 found = answers.table(chapters)
@@ -74,6 +74,10 @@ def sentence():
     text += f", and read line by line it recalls {100 * recall.mean:.0f} % of them ({words.span(recall.low, recall.high)}; {{doc}}`lines`)" if recall.units else ""
     text += ". Whether it can memorize depends on what, and on how it is shown.\n"
     text += f"- *Large models cannot generalize.* With aligned windows: {each}. What they have at some time they mostly lose as training goes on"
+    here_tuned = chapters["tuning"].runs
+    best = tuning.chosen(tuning.shares(chapters["tuning"].items(here_tuned, groups=["held out"]), here_tuned)) if len(here_tuned) else here_tuned
+    own = words.listing(f"{words.size_name(r.width)} has {100 * r.tests:.0f} % right ({words.span(r.low, r.high)})" for r in best.itertuples() if r.width > 14) if len(best) > 1 else ""
+    text += f"; given a learning rate and a time of its own, {own} of pairs that took no part in the choice ({{doc}}`tuning`)" if own else ""
     text += f"; at width 28 deeper models end with more: {deeper} ({{doc}}`scan`).\n" if deeper else ".\n"
     stream = chapters["order"].runs[chapters["order"].runs["windows"] == "anywhere"]
     judged = controls.judged(chapters["controls"].runs).groupby("verdict", sort=False)["width"]

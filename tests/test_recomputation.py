@@ -467,6 +467,34 @@ def accounts(page: Page) -> None:
     assert found[0] == f"{fits / half:.2g}"
 
 
+def tuned(page: Page) -> None:
+    """What each size's first pairs choose, and what its second pairs then are, from the files."""
+    said = page.take(r"n14 (\d+) %, n28 (\d+) %, n56 (\d+) %; n14 leads by \+?(-?\d+) points \(([+-]\d+) to ([+-]\d+)\)")
+    unlike = [(a, b) for a in range(10) for b in range(a + 1, 10)]
+    usual = {"mlp_rate": 1, "answer_order": None, "batch": None, "weight_decay": 0, "layers": 1, "expansion": 1}
+    usual |= {"task": "arithmetic", "windows": "lines", "iterations": 30_000}
+    cells: dict[int, dict[int, dict[float, tuple]]] = {width: {} for width in SIZES}
+    for run in STORED:
+        pair = [unlike[i] for i in np.random.RandomState(run["seed"]).choice(len(unlike), 2, replace=False)]
+        chosen = {f"{a},{b}" for a, b in pair}
+        if run["width"] in cells and chosen == set(run["held_out"].split()) and all(run.get(k) == v for k, v in usual.items()):
+            shares = []
+            for a, b in pair:
+                hidden = [s in (f"{a}+{b}", f"{b}+{a}", f"{a}-{b}", f"{b}-{a}") for s in SUMS]
+                shares.append(run["greedy"][:, hidden].mean(1))
+            cells[run["width"]].setdefault(run["seed"], {})[run["learning_rate"]] = shares
+    rng, found = np.random.default_rng(1), {}
+    for width, seeds in cells.items():
+        whole = [rates for rates in seeds.values() if len(rates) == 5]
+        both = [np.array([[np.concatenate([r[k][j] for k in sorted(r)])] for r in whole])[:, 0] for j in (0, 1)]
+        drawn_ = [np.arange(len(whole)), *rng.integers(len(whole), size=(4_000, len(whole)))]
+        best = [both[0][some].mean(0).argmax() for some in drawn_]
+        found[width] = np.array([both[1][some, at].mean() for some, at in zip(drawn_, best, strict=True)])
+    assert said[:3] == tuple(f"{100 * found[width][0]:.0f}" for width in SIZES)
+    lead = 100 * (found[14] - np.maximum(found[28], found[56]))
+    close(" ".join(said[3:]), [lead[0], *np.quantile(lead[1:], [0.025, 0.975])], 2.5)  # shares come in steps of 1 in 80
+
+
 def opening(page: Page) -> None:
     page.take(r"\(5\+7, 7\+5, 5−7, 7−5\)")
     for width in SIZES:
@@ -475,6 +503,7 @@ def opening(page: Page) -> None:
         share(text.replace("95 % interval ", ""), sum(map(success, runs)), len(runs), " runs")
     single = [f"{100 * np.mean([r['held'][-1] / 4 for r in cell('arithmetic', 'base', w)]):.0f}" for w in SIZES]
     accounts(page)
+    tuned(page)
     page.take(rf"Of single hidden sums, {single[0]}, {single[1]} and {single[2]} % are right")
     for width in SIZES:
         values = pair_shares()[width]

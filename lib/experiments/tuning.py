@@ -67,6 +67,8 @@ def shares(items: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 def chosen(table: pd.DataFrame, parts: tuple[str, ...] = ("rate",)) -> pd.DataFrame:
     """What each size's first pairs choose, and what its second pairs then are: a row a width.
 
+    Only seeds that all recipes have are compared.
+
     Columns: width, seeds, learning_rate, weight_decay, batch, iteration, chooses, tests, low, high; samples, the tests
     of the resampled seeds, each of which chooses anew.
     """
@@ -74,7 +76,7 @@ def chosen(table: pd.DataFrame, parts: tuple[str, ...] = ("rate",)) -> pd.DataFr
     recipe = ["learning_rate", "weight_decay", "batch"]
     usable = table[table["part"].isin(parts)].fillna({"batch": corpora.make("arithmetic").batch})
     for width, cell in usable.groupby("width"):
-        wide = cell.pivot(index="seed", columns=[*recipe, "iteration"], values=["chooses", "tests"]).dropna(axis=1)
+        wide = cell.pivot(index="seed", columns=[*recipe, "iteration"], values=["chooses", "tests"]).dropna()
         first, second = (wide[name].to_numpy() for name in ("chooses", "tests"))
         options = wide["chooses"].columns
         drawn = [np.arange(len(wide)), *rng.randint(len(wide), size=(estimates.RESAMPLES, len(wide)))]
