@@ -36,7 +36,7 @@ def answer():
     text = f"**{scan.verdict(three, gains).capitalize()}.** "
     if gains.notna().all():
         a_run = scan.by_run(here.runs, gains)
-        text += f"Beside log parameters, log width improves the BIC by {gains['width']:.0f} and the number of layers by {gains['layers']:.0f}; more than 10 counts. The registered fit takes the sums of a run for independent, so both are too large: with a run for one observation they are {a_run['width']:.0f} and {a_run['layers']:.0f}. "
+        text += f"Beside log parameters, log width improves the BIC by {gains['width']:.0f} and the number of layers by {gains['layers']:.0f}; more than 10 counts. The registered fit takes the sums of a run for independent; with a run for one observation they are {a_run['width']:.0f} and {a_run['layers']:.0f}. "
         deep = here.runs[(here.runs["task"] == "arithmetic") & (here.runs["expansion"] == 1) & here.runs["width"].isin(scan.SHAPED)]
         means = deep.assign(share=estimates.share_right).groupby("layers")["share"].mean()
         text += f"Over these widths, models of {words.listing(map(str, means.index))} layers have {words.listing(f'{100 * m:.0f}' for m in means)} % of the hidden sums right. "
@@ -47,6 +47,26 @@ def answer():
 
 
 chapter.tell(here.runs, answer)
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "What do more layers do that more width does not? Sums alone: held-out sums right at the end against parameters; each line begins at a model of one layer.", "name": "fig-scan"}}
+sums = here.runs[here.runs["task"] == "arithmetic"]
+
+
+def shapes(moved):
+    """Where width alone is moved, and for some widths what else is."""
+    found = table[(table["task"] == "arithmetic") & (table["measure"] == "held-out sums")]
+    plain = found["shape"] == "width"
+    lines = [found[plain].assign(line="width")]
+    for width in scan.SHAPED:
+        lines.append(found[(plain | (found["shape"] == moved)) & (found["width"] == width)].assign(line=f"{moved}, width {width}"))
+    found = pd.concat(lines).sort_values(["line", "parameters"])
+    return charts.spectrum(found, "line"), found
+
+
+chapter.figure("scan", sums[sums["expansion"] == 1], lambda: shapes("layers"))
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "And what does a wider MLP do? The same for the expansion.", "name": "fig-scan-expansion"}}
+chapter.figure("scan_expansion", sums[sums["layers"] == 1], lambda: shapes("expansion"))
 
 # %% [markdown]
 # Three shapes have nearly the same number of parameters. Hidden sums right, two of them at a time:
@@ -61,23 +81,6 @@ def matched():
 
 
 chapter.table(three[three["units"] > 0], matched)
-
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Is it the number of parameters, whatever they are spent on? Sums alone: held-out sums right at the end against parameters, by what is moved.", "name": "fig-scan"}}
-def shapes():
-    sums = table[(table["task"] == "arithmetic") & (table["measure"] == "held-out sums")].copy()
-    plain = sums["shape"] == "width"
-    sums["line"] = ["width" if r.shape == "width" else f"{r.shape}, width {r.width}" for r in sums.itertuples()]
-    start = [
-        sums[plain & (sums["width"] == w)].assign(line=f"{what}, width {w}")
-        for what in ("expansion", "layers")
-        for w in scan.SHAPED
-    ]
-    sums = pd.concat([sums, *start]).sort_values(["line", "parameters"])
-    return charts.spectrum(sums, "line"), sums
-
-
-chapter.figure("scan", here.runs[here.runs["task"] == "arithmetic"], shapes)
 
 # %% tags=["remove-input"]
 plain = here.runs[(here.runs["layers"] == 1) & (here.runs["expansion"] == 1)]

@@ -26,7 +26,7 @@ from lib.experiments import causes, controls, lines, rate, tuning
 
 chapters = answers.read(store)
 found = answers.table(chapters)
-chapter.say(f"**{answers.is_it_capacity(found)}**")
+chapter.say(answers.is_it_capacity(found))
 
 # %% tags=["remove-input"]
 chapter.say(chapter.markdown(found.assign(experiment=[f"{{doc}}`{name}`" for name in found["experiment"]])))
