@@ -13,7 +13,7 @@ from math import inf, nan
 import numpy as np
 import pandas as pd
 
-from lib import stats
+from lib import stats, words
 
 RESAMPLES = 2_000
 OUTSIDE = np.log(100.0)  # how far from the sizes that were trained, in log parameters, a crossing is told
@@ -86,6 +86,12 @@ def table(runs: pd.DataFrame, by: list[str], values: pd.Series | None = None) ->
         numbers = {"runs": found.units, "mean": found.mean, "low": found.low, "high": found.high}
         rows.append(dict(zip(by, key, strict=True)) | numbers)
     return pd.DataFrame(rows, columns=[*by, "runs", "mean", "low", "high"])
+
+
+def measured(runs: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """`table` of every outcome of `words.SHORT`, end to end, with its name in the column `measure`."""
+    shares = runs.assign(held_out_correct=share_right(runs))
+    return pd.concat([table(runs, by, shares[name]).assign(measure=name) for name in words.SHORT], ignore_index=True)
 
 
 # Crossings: `x` are increasing numbers of parameters (W,), values (B, W) a resampling a row; the result is (B,)

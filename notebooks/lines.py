@@ -23,7 +23,7 @@ here = chapter.begin("lines", globals())
 # %% tags=["remove-input"]
 import pandas as pd
 
-from lib import answers, charts, claims, words
+from lib import answers, charts, claims, estimates, words
 from lib.experiments import controls, lines
 from lib.settings import settle
 from lib.tasks import LINE
@@ -51,7 +51,7 @@ chapter.tell(here.runs[(here.runs["arm"] == "facts") & (here.runs["width"] == 14
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Each task alone and both together, where a window is one line. What is right at the end, by size.", "name": "fig-lines"}}
 def both_tasks():
-    table = lines.measured(here.runs)
+    table = estimates.measured(here.runs, ["arm", "width"])
     keys = list(zip(table["arm"], table["measure"], strict=True))
     table = table.assign(trained=[NAMES.get(key) for key in keys], place=[list(NAMES).index(key) if key in NAMES else -1 for key in keys])
     table = table.dropna(subset="trained").sort_values(["place", "width"], kind="stable")
@@ -88,7 +88,7 @@ chapter.tell(judged, costs)
 
 # %% tags=["remove-input"]
 def mixes():
-    table, rows = lines.measured(here.runs), []
+    table, rows = estimates.measured(here.runs, ["arm", "width"]), []
     at = table.set_index(["arm", "width", "measure"])
     said = {"both": "both", "both 4": "each fact 4 times", "both 16": "each fact 16 times", "sums first": "sums, then facts", "facts first": "facts, then sums"}
     alone = {"both": "alone", "both 4": "alone 4", "both 16": "alone 16"}

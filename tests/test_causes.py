@@ -560,7 +560,7 @@ def test_joint_training_line_by_line_is_judged_by_the_rule():
     assert found.loc[14, ["alone", "both", "facts", "recall"]].tolist() == pytest.approx([0.875, 0, 0.75, 0.5])
     estimate, word = lines.memorizes(runs)
     assert word == "memorizes" and estimate.mean == pytest.approx(0.75) and estimate.units == 20
-    means = lines.measured(runs).set_index(["arm", "width", "measure"])["mean"]
+    means = estimates.measured(runs, ["arm", "width"]).set_index(["arm", "width", "measure"])["mean"]
     assert means["both", 28, "seen_accuracy"] == 1 and means["facts", 14, "facts_accuracy"] == pytest.approx(0.75)
     assert ("alone", 14, "facts_accuracy") not in means.index
     assert lines.judged(runs.iloc[:0]).empty

@@ -105,13 +105,3 @@ def memorizes(runs: pd.DataFrame) -> tuple[estimates.Estimate, str]:
     """What n14 recalls of the capitals alone, and the registered word."""
     found = estimates.mean(runs.loc[(runs["arm"] == "facts") & (runs["width"] == 14), "facts_accuracy"])
     return found, estimates.judge(found, {"memorizes": 0.5}, {"does not memorize": 0.5})
-
-
-def measured(runs: pd.DataFrame) -> pd.DataFrame:
-    """The mean of every measure of every arm: columns arm, width, measure, runs, mean, low, high."""
-    shares = runs.assign(held_out_correct=estimates.share_right(runs))
-    parts = [
-        estimates.table(runs, ["arm", "width"], shares[name]).assign(measure=name)
-        for name in ("held_out_correct", "seen_accuracy", "facts_accuracy")
-    ]
-    return pd.concat(parts, ignore_index=True)

@@ -55,9 +55,8 @@ def spectrum(runs: pd.DataFrame) -> pd.DataFrame:
     Columns: task, width, layers, expansion, parameters, shape (what was moved), measure, runs, mean, low, high.
     """
     keys = ["task", "width", "layers", "expansion", "parameters"]
-    shares = runs.assign(held_out_correct=estimates.share_right(runs))
-    parts = [estimates.table(runs, keys, shares[name]).assign(measure=said) for name, said in words.SHORT.items()]
-    found = pd.concat(parts, ignore_index=True).sort_values([*keys, "measure"], kind="stable", ignore_index=True)
+    found = estimates.measured(runs, keys).replace({"measure": words.SHORT})
+    found = found.sort_values([*keys, "measure"], kind="stable", ignore_index=True)
     moved = np.select([found["layers"] > 1, found["expansion"] > 1], ["layers", "expansion"], "width")
     return found.assign(shape=moved)
 
