@@ -214,13 +214,9 @@ class _Sweep:
         errors = self.ray.exceptions
         try:
             found: slices.Slice = self.ray.get(answer)
-        except errors.OutOfMemoryError:
-            raise UserError(
-                f"The memory of a machine is too small to train {course.name(job[0])}; {course.GOES_ON}."
-            ) from None
         except errors.RayTaskError as error:
             raise RuntimeError(f"on the cluster:\n{error}") from None
-        except errors.RayError:  # the machine is gone, or the process
+        except errors.RayError:  # the machine is gone, or the process, as where Ray ends it because memory is full
             warnings.warn("The cluster lost a machine or a process; its last slice is trained again.", stacklevel=2)
             return {}
         for run in job:

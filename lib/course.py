@@ -155,7 +155,8 @@ def train_stack(
 ) -> bool:  # fmt: skip
     """Trains runs of one shape to their end, or until `deadline` (time.monotonic()) or `stop()`, from checkpoints on.
 
-    `tell(iteration)` is called as they get on. Returns whether they were finished; else those begun have checkpoints.
+    What is begun gets on by an update at least, unless it is stopped. `tell(iteration)` is called as they get on.
+    Returns whether they were finished; else those begun have checkpoints.
     """
     if time.monotonic() > deadline or stop():
         return False
@@ -168,7 +169,8 @@ def train_stack(
         tell(stack.iteration)
         if stack.iteration == runs[0].iterations:
             break
-        stopping = time.monotonic() > deadline or stop()
+        over = time.monotonic() > deadline and stack.iteration > at_start  # or the same call might never get on
+        stopping = over or stop()
         if stopping or time.monotonic() - course.saved > pause(runs[0], CHECKPOINT_SECONDS):
             course.save()
         if stopping:

@@ -94,7 +94,6 @@ def train_slice(
     """
     import ray
 
-    deadline = time.monotonic() + course.pause(runs[0], seconds)
     reached: dict[str, tuple[int, int]] = {}
     stop = lambda: bool(ray.wait(asked, timeout=0)[0])  # noqa: E731
 
@@ -111,6 +110,7 @@ def train_slice(
             store.prepare()
             for run in runs:
                 put(store, run, held[run.id])
+            deadline = time.monotonic() + course.pause(runs[0], seconds)
             if device == "cuda":
                 course.train_stacks(runs, folder, deadline, tell, weights, stop)
             else:

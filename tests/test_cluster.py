@@ -37,11 +37,13 @@ if __name__ == "__main__":
 @pytest.fixture(scope="module")
 def cluster():
     """Two machines of one core each, and a head that has none to give away."""
-    found = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    for _ in range(2):
-        found.add_node(num_cpus=1)
-    yield found
-    found.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_memory_monitor_refresh_ms", "0")  # how full this machine is otherwise is not the question
+        found = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+        for _ in range(2):
+            found.add_node(num_cpus=1)
+        yield found
+        found.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +122,9 @@ if __name__""", 1)  # fmt: skip
 
 def test_the_same_command_goes_on_after_a_budget_and_after_a_kill(cluster, local, tmp_path):
     store = tmp_path / "store"
-    status, out, _ = finish(start(store, cluster.address, "--time-budget", "1h", driver=BUDGET))
+    status, out, err = finish(start(store, cluster.address, "--time-budget", "1h", driver=BUDGET))
     stopped = reached(store)
-    assert status == 0 and out.startswith("0 of 3 runs are in the store; 0 trained just now; missing: ")
+    assert status == 0 and out.startswith("0 of 3 runs are in the store; 0 trained just now; missing: "), out + err
     assert 0 < stopped < 15_000
 
     process = start(store, cluster.address)

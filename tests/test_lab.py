@@ -187,6 +187,22 @@ def test_after_the_deadline_nothing_is_begun(tmp_path):
     assert not (tmp_path / "a").exists()
 
 
+def test_a_deadline_that_is_over_before_the_first_update_does_not_keep_a_run_where_it_is(monkeypatch, tmp_path):
+    run, stack = Run("arithmetic", 6, 0, iterations=40), course.Stack
+    monkeypatch.setattr(course, "time", Clock(step=0))
+
+    def slow(*what):
+        course.time.now += 10
+        return stack(*what)
+
+    monkeypatch.setattr(course, "Stack", slow)
+    calls = 1
+    while not course.train_stack([run], str(tmp_path), "cpu", course.time.now + 5):
+        assert Store(tmp_path).load_checkpoint(run)[0]["iteration"] == calls
+        calls += 1
+    assert calls == 40
+
+
 def test_a_run_trained_in_a_stack_is_the_run_trained_alone(tmp_path):
     runs = [Run("arithmetic", 6, seed, iterations=40) for seed in range(3)]
     assert course.train_stack(runs, str(tmp_path / "stack"), "cpu", float("inf"))
