@@ -175,8 +175,8 @@ def is_it_capacity(found: pd.DataFrame) -> str:
         "table.",
         "rate": "No, by the registered rule: sizes stop filling the hole where they memorize faster than they "
         "generalize, not where they become able to store the table.",
-        "neither": "Two explanations were tested: that sizes stop filling the hole where the table fits into them, and "
-        "that they do where storing it gets as fast as finding the rule. The registered rule accepts neither: "
+        "neither": "Not shown. The registered rule accepts neither that sizes lose the hole where the table fits into "
+        "them nor that they do where they store it faster than they find the rule: "
         f"{effect.get('capacity or rate', '')}.",
         "missing": "It cannot be said yet: the runs that would tell capacity from rate are not complete.",
     }
@@ -189,8 +189,9 @@ def is_it_capacity(found: pd.DataFrame) -> str:
         ],
         "a size effect survives": ["A learning rate and a time chosen for each size do not save the larger ones."],
         "between": [
-            "If each size may choose its learning rate and when to stop, the lead of n14 is neither closed nor as "
-            f"large as the rule asks: {effect.get('rate and time chosen for each size', '')}."
+            "With a learning rate and a stopping time of its own, chosen on another pair, each size has of the hidden "
+            f"sums: {effect.get('rate and time chosen for each size', '')}, a lead neither closed nor as large as the "
+            "rule asks."
         ],
     }.get(tuned, [])
     orders = {verdict for cause, verdict in word.items() if str(cause).startswith("the order of the lines,")}
@@ -199,7 +200,7 @@ def is_it_capacity(found: pd.DataFrame) -> str:
     elif "order explains it" in orders:
         text.append("The order of the lines, a second task hidden in the stream, explains part of it.")
     if word.get("the window, facts alone, n14") == "memorizes":
-        text.append("That a small model cannot store facts is true of the published window: line by line, n14 can.")
+        text.append("That a small model cannot store facts holds for the published window; line by line, n14 can.")
     if word.get("a model that does both at once, one line a window") == "yes":
         text.append("And one model can do both tasks at once.")
     return " ".join(text)

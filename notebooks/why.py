@@ -41,12 +41,12 @@ def fits():
     at = rate.accounts(answered, chapters["rate"].curves(answered)).set_index("quantity")
     if at.empty:
         return "It cannot be said."
-    told = {
-        name: f"at {r.ratio:.2g} times the size at which success falls to one half ({r.ratio_low:.2g} to {r.ratio_high:.2g}), {rate.place(r)} the registered factor of {rate.NEAR}"
-        for name, r in at.iterrows()
-    }
-    meant = ": to be able to store the table does not stop a size from filling the hole" if at.loc["capacity", "ratio_high"] < 1 / rate.NEAR else ""
-    return f"The table of dealt answers fits into a model {told['capacity']}{meant}. It is stored as fast as the rule is found {told['rate']}."
+    placed = {name: f"lies {rate.place(r)} a factor of {rate.NEAR} of it" for name, r in at.iterrows()}
+    meant = ", far below: to be able to store the table does not stop a size from filling the hole" if at.loc["capacity", "ratio_high"] < 1 / rate.NEAR else ""
+    return (
+        "As the rule counts, success falls to one half at some size. The size into which the table of dealt answers fits "
+        f"{placed['capacity']}{meant}. The size at which storing gets as fast as finding the rule {placed['rate']}."
+    )
 
 
 def sentence():
