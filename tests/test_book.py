@@ -136,6 +136,10 @@ def test_narrow_window(page: Page, name: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     open_page(page, name)
     assert overflow(page) == 0
+    assert page.locator(".role-legend-label text", has_text="…").count() == 0  # no name is cut
+    for chart in page.locator(".chart svg.marks:has(.column_footer)").all():  # no axis stands where no panel is
+        panels, axes = (chart.locator(f"g.{part} > *").count() for part in ("cell", "column_footer"))
+        assert panels % axes == 0
 
 
 @needs_browser

@@ -25,9 +25,9 @@
     if (phone.matches) {
       const room = document.getElementById(id).clientWidth - 38; // beside the button to save it
       const columns = Math.floor((room - labels(spec)) / (28 + 6.5 * longest(spec)));
-      const legend = { columns: Math.max(1, columns), titleOrient: "top" };
+      const legend = { columns: Math.max(1, columns), titleOrient: "top", labelLimit: room };
       legend.layout = { top: { anchor: "start", direction: "vertical" } };
-      config = { ...config, legend: { ...config.legend, ...legend }, axisX: { labelOverlap: true } };
+      config = { ...config, legend: { ...config.legend, ...legend }, axisX: { labelOverlap: true, labelSeparation: 4 } };
       const fitted = (key, value) => {
         if (key === "legend" && value?.columns) return { ...value, columns: undefined };
         return key === "x" && value?.title?.length > 26 ? { ...value, title: lines(value.title, 22) } : value;
@@ -94,6 +94,7 @@
       const width = Math.floor((room - LABELS - (row ? 30 : 0) + gap) / across - gap);
       if (width < 50 || (!wraps && panel.mark?.height)) return spec;
       const facet = wraps ? { facet: column, columns: across } : {};
+      if (count % across) facet.resolve = { ...spec.resolve, axis: { x: "independent" } }; // none where no panel is
       const low = wraps && panel.height > 150 ? { ...panel, height: 0.75 * panel.height } : panel;
       return { ...spec, ...facet, spec: sized(low, width) };
     }
