@@ -30,6 +30,7 @@
       config = { ...config, legend: { ...config.legend, ...legend }, axisX: { labelOverlap: true, labelSeparation: 4 } };
       const fitted = (key, value) => {
         if (key === "legend" && value?.columns) return { ...value, columns: undefined };
+        if (key === "axis" && value?.orient === "top") return { ...value, labelAngle: -90, labelOverlap: false };
         return key === "x" && value?.title?.length > 26 ? { ...value, title: lines(value.title, 22) } : value;
       };
       spec = narrow(JSON.parse(JSON.stringify(spec, fitted)), room);
