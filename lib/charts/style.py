@@ -50,7 +50,7 @@ def _config(ink: str, quiet: str, line: str, ramp: list[str]) -> dict[str, Any]:
         "title": {**title, "anchor": "start", "frame": "group", "offset": 8},
         "axis": {**axis, **small, "gridOpacity": 0.6, "tickSize": 4},
         "header": {"labelColor": ink, "titleColor": ink, "labelFontSize": 12, "labelFontWeight": 600},
-        "legend": {**legend, **small, "symbolStrokeWidth": 2},
+        "legend": {**legend, **small, "symbolStrokeWidth": 2, "labelLimit": 260},
         "text": {"color": ink},
         "rule": {"color": quiet},
         "range": {"heatmap": ramp, "ramp": ramp},
