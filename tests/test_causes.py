@@ -27,7 +27,10 @@ from lib.training import Stack, stream
 REGISTERED = {  # seeds a cell at both looks, as book/causes.md has them, by what tells the cells apart
     "pairs": {("lines", 14): (1, 5), ("lines", 28): (1, 5), ("lines", 56): (1, 2)}
     | {("anywhere", 14): (1, 5), ("anywhere", 28): (1, 5), ("anywhere", 56): (0, 2)},
-    "rate": {("answers", 6): (8, 20), ("answers", 40): (8, 20), ("answers", 112): (3, 10), ("mlp", 40): (8, 20)},
+    "rate": {
+        ("answers", 6): (8, 20), ("answers", 40): (8, 20), ("answers", 112): (3, 10), ("mlp", 40): (8, 20),
+        ("slowed", 56): (8, 20),
+    },
     "order": {("pairs", 14): (12, 40), ("anywhere", 28): (12, 40), ("lines", 56): (6, 20)},
     "tuning": {("rate", 14): (8, 20), ("decay", 28): (8, 20), ("batch", 56): (8, 20)},
     "controls": {("alone", 14): (6, 20), ("equal", 56): (6, 20)},
@@ -339,6 +342,33 @@ def test_the_intervention():
     assert rate.moved(moved) == "rate is a cause"
     assert rate.moved(rate.intervention(runs({1.0: 20, 0.3: 20, 0.1: 20}))) == "the MLP's rate is no cause"
     assert rate.moved(rate.intervention(runs({1.0: 20}))) == "missing"
+
+
+def test_what_a_slower_mlp_slows():
+    """Medians by hand: with the rate as it is both take 1,000 iterations; a run that never stores counts with 4,000."""
+
+    def curves(store: float, find: float) -> pd.DataFrame:
+        parts = []
+        for at in (500, 1_000, 2_000, 4_000):
+            for width, seed, (kind, when) in itertools.product(
+                (14, *rate.RACES), range(9), (("dealt", store), ("true", find))
+            ):
+                there = at >= (when if seed else 500)
+                row = {"run": f"{kind} {width} {seed}", "answers": kind, "seed": seed, "iteration": at}
+                right = {"seen_accuracy": there and kind == "dealt", "held_out_correct": 4 * there, "held_out_asked": 4}
+                parts.append(row | right | {"width": width, "parameters": width})
+        return pd.DataFrame(parts)
+
+    def found(store: float, find: float) -> pd.DataFrame:
+        slow = curves(store, find).assign(mlp_rate=0.1, run=lambda t: "slow " + t["run"])
+        return rate.races(pd.concat([curves(1_000, 1_000).assign(mlp_rate=1.0), slow]))
+
+    for store, find, word in ((np.inf, 2_000, "storing is slowed more"), (1_000, 2_000, "finding is slowed more")):
+        table = found(store, find)
+        assert rate.raced(table) == word
+        assert table.set_index("mlp_rate").loc[0.1, "difference"] == pytest.approx(np.log(min(store, 4_000) / find))
+    assert rate.raced(found(1_000, 1_000)) == "unresolved"
+    assert rate.raced(rate.races(curves(1_000, 1_000).assign(mlp_rate=1.0))) == "missing"
 
 
 def test_bits_of_the_dealt_answers():

@@ -14,11 +14,12 @@ TASKS = ("arithmetic",)
 SEEDS = False
 CELLS = ["look", "part", "answers"]
 STAGED = "part"
-FACTORS = {"part": ["answers", "mlp"]}
+FACTORS = {"part": ["answers", "mlp", "slowed"]}
 WIDTHS = [*range(6, 29, 2), 40, 56, 112]
 LOOKS = (8, 20)  # registered seeds a cell; for width 112 3 and 10
 WIDEST = {8: 3, 20: 10}
 MLP_WIDTHS, MLP_RATES = (10, 14, 20, 28, 40, 56), (0.1, 0.3, 3.0)
+RACES = (20, 28, 40, 56)  # sizes that a slower MLP may save
 FITTED = 10  # the least width that the curve of success is fitted to
 KEPT = {14: "log", 28: "log", 56: "final"}  # weights, of the runs with true answers
 PROFILES = {"smoke": {"widths": [10]}, "full": {"widths": WIDTHS}}
@@ -34,10 +35,11 @@ def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: in
             if width == 112 and seed >= WIDEST.get(most, most):
                 continue
             dealt = {"answer_order": sweeps.FIRST_SEED + seed}
-            slowed: list[dict] = [{"mlp_rate": rate} for rate in MLP_RATES if width in MLP_WIDTHS]
-            for change in [{}, dealt] if kind == "answers" else slowed:
+            slow: list[dict] = [{"mlp_rate": rate} for rate in MLP_RATES if width in MLP_WIDTHS]
+            changes = {"answers": [{}, dealt], "mlp": slow, "slowed": [change | dealt for change in slow]}
+            for change in changes[kind]:
                 run = sweeps.registered(width, seed, iterations, "lines", evaluate_every=100, **change)
-                labels = {"look": look, "part": kind, "answers": "dealt" if change is dealt else "true"}
+                labels = {"look": look, "part": kind, "answers": "dealt" if "answer_order" in change else "true"}
                 kept = KEPT.get(width, "") if not change else ""
                 cells.setdefault(run, labels | {"weights": kept})
     return sweeps.labelled(cells, ["look", "part", "answers", "weights"])
@@ -138,6 +140,37 @@ def moved(table: pd.DataFrame) -> str:
     if (slowed["low"] > 1).any():
         return "rate is a cause"
     return "the MLP's rate is no cause" if (slowed["high"] < 1.25).all() else "unresolved"
+
+
+def races(curves: pd.DataFrame) -> pd.DataFrame:
+    """How much later the dealt answers are stored than the rule is found: a row a factor of the MLP's learning rate.
+
+    Columns: mlp_rate; later, the mean over the widths `RACES` of the logarithm of the median time to store less that of
+    the median time to find (what never gets there counts with the last iteration); difference, low, high, of that to
+    where nothing is changed.
+    """
+    when, rng, found = times(curves), np.random.RandomState(0), {}
+    when = when[when["width"].isin(RACES)].assign(iteration=when["iteration"].clip(upper=curves["iteration"].max()))
+    for rate, cell in when.groupby("mlp_rate"):
+        each = {key: group["iteration"].to_numpy() for key, group in cell.groupby(["answers", "width"])}
+        if len(each) == 2 * len(RACES):
+            dealt, true = (
+                np.log(estimates.resampled([each[kind, width] for width in RACES], np.median, rng))
+                for kind in ("dealt", "true")
+            )
+            found[rate] = (dealt - true).mean(1)
+    rows = []
+    for rate, samples in found.items() if 1.0 in found else ():
+        gap = estimates.interval(samples - found[1.0])
+        rows.append({"mlp_rate": rate, "later": samples[0], "difference": gap.mean, "low": gap.low, "high": gap.high})
+    return pd.DataFrame(rows, columns=["mlp_rate", "later", "difference", "low", "high"])
+
+
+def raced(table: pd.DataFrame) -> str:
+    """The registered word on what a slower MLP slows."""
+    for r in table[table["mlp_rate"] == min(MLP_RATES)].itertuples():
+        return "storing is slowed more" if r.low > 0 else "finding is slowed more" if r.high < 0 else "unresolved"
+    return "missing"
 
 
 def kept(runs: pd.DataFrame) -> pd.DataFrame:
