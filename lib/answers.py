@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from lib import chapter, words
@@ -10,7 +11,8 @@ from lib.experiments import controls, grokking, lines, order, pairs, rate, scan,
 from lib.settings import settle
 
 ACCOUNTS = {
-    "capacity": "the table fits into models from {} the size at which the fitted success is one half",
+    "capacity": "the table fits into models from {} the size of half success, where a curve fitted to all sizes is at "
+    "one half",
     "rate": "storing it gets as fast as finding the rule at {}",
 }
 WINDOWS = {"lines": "aligned", "anywhere": "published stream", "pairs": "no order"}
@@ -44,13 +46,23 @@ def _rate(here: Chapter) -> list[tuple[str, str, str]]:
         if name in ACCOUNTS
     )
     moved = rate.intervention(here.runs)
-    by = "; ".join(
-        f"x {r.mlp_rate:g}: {r.ratio:.2g} ({r.low:.2g} to {r.high:.2g})" for r in moved.itertuples() if r.mlp_rate != 1
-    )
-    slowed = f"that size, as a multiple of what it is where nothing is changed: {by}" if by else "–"
+    by = [
+        f"{r.ratio:.2f} times as large ({r.low:.2f} to {r.high:.2f}) with a rate x {r.mlp_rate:g}"
+        for r in moved.itertuples()
+        if r.mlp_rate != 1
+    ]
+    slowed = f"the size of half success becomes {words.listing(by)}" if by else "–"
+    raced = rate.races(here.curves(here.runs[here.runs["width"].isin(rate.RACES)]))
+    later = [
+        f"{np.exp(r.difference):.2f} times ({np.exp(r.low):.2f} to {np.exp(r.high):.2f}) with a rate x {r.mlp_rate:g}"
+        for r in raced.itertuples()
+        if r.mlp_rate != 1
+    ]
+    waits = f"the time to store over the time to find the rule becomes {words.listing(later)}" if later else "–"
     return [
         ("capacity or rate", halves or "–", rate.verdict(found.reset_index())),
         ("the MLP's learning rate alone", slowed, rate.moved(moved)),
+        ("what a slower MLP slows", waits, rate.raced(raced)),
     ]
 
 
@@ -181,6 +193,17 @@ def is_it_capacity(found: pd.DataFrame) -> str:
         "missing": "It cannot be said yet: the runs that would tell capacity from rate are not complete.",
     }
     text = [parts[account]]
+    mlp = "the MLP's learning rate alone"
+    if word.get(mlp) == "rate is a cause":
+        how = {
+            "storing is slowed more": ", as it should be where storing too fast does harm: storing is slowed more than "
+            "finding the rule",
+            "finding is slowed more": ", though not by making storing later: finding the rule is slowed more",
+        }.get(word.get("what a slower MLP slows", ""), "")
+        moved = effect[mlp].split(",")[0]
+        text.append(f"But one rate is a cause: where the MLP alone learns more slowly, {moved}{how}.")
+    elif word.get(mlp) == "the MLP's rate is no cause":
+        text.append("A slower MLP does not move that size.")
     tuned = word.get("rate and time chosen for each size", "missing")
     text += {
         "overtraining": [

@@ -24,6 +24,7 @@ WHY_REGISTERED = pd.Timestamp("2026-11-24T20:38:10Z")
 ADDED = {  # to the second protocol: experiments with the commits that registered them
     "lines": ("5f679da", pd.Timestamp("2026-11-26T16:08:34Z")),
     "grokking": ("18f9940", pd.Timestamp("2026-11-26T16:15:27Z")),
+    "slowed": ("4e1ae27", pd.Timestamp("2026-11-26T19:41:30Z")),
 }
 TASKS = tuple(GOALS[0])  # in the registered order
 # claim, task, the rule that judges it (verdicts.CLAIMS), and the sizes that it speaks of

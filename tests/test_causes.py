@@ -66,7 +66,8 @@ def test_causes_are_all_experiments_and_each_run_once():
     for name, module in causes.EXPERIMENTS.items():
         own = experiments.profile(name, "full")
         own.pop("seeds")
-        every |= set(module.sweep(seeds=None, **own)["run"])
+        asked_for = module.sweep(seeds=None, **own)
+        every |= set(asked_for.loc[asked_for["part"] != "slowed" if name == "rate" else slice(None), "run"])  # added
     assert set(sweep["run"]) == every
     kept = sweep[sweep["weights"] == "log"]
     assert set(kept["width"]) == {14, 28} and set(kept["seed"]) == set(range(100, 120))

@@ -441,30 +441,40 @@ def accounts(page: Page) -> None:
     found = page.take(
         r"fits into models from ([\d.]+) times \([\d.]+ to [\d.]+\) .*? rule at ([\d.]+) times \([\d.]+ to [\d.]+\)"
     )
-    usual = {"layers": 1, "expansion": 1, "mlp_rate": 1, "batch": None, "weight_decay": 0, "learning_rate": 0.01}
+    usual = {"layers": 1, "expansion": 1, "batch": None, "weight_decay": 0, "learning_rate": 0.01}
     usual |= {"task": "arithmetic", "windows": "lines", "held_out": "5,7", "iterations": 30_000, "targets": "all"}
     usual |= {"context": None, "scores": "greedy"}
     default = {"targets": "all", "context": None}
     aligned = [r for r in STORED if all(r.get(k, default.get(k)) == v for k, v in usual.items())]
-    true, dealt = {}, {}
+    true, dealt, slowed = {}, {}, {}
     for run in aligned:
+        if run["answer_order"] is None and 100 <= run["seed"] < 120 and run["width"] in (10, 14, 20, 28, 40, 56):
+            slowed.setdefault(run["mlp_rate"], {}).setdefault(run["parameters"], []).append(run["greedy"][-1][HIDDEN].mean())
+    for run in [run for run in aligned if run["mlp_rate"] == 1]:
         if 100 <= run["seed"] < (110 if run["width"] == 112 else 120) and run["width"] in [*range(6, 29, 2), 40, 56, 112]:
             (true if run["answer_order"] is None else dealt).setdefault(run["parameters"], []).append(run["greedy"][-1])
     size = np.array(sorted(dealt))
     share = np.array([np.mean([right[HIDDEN].mean() for right in true[n]]) for n in size])
     fitted = size >= 890  # widths of 10 and more
 
-    def unlikely(ab: np.ndarray) -> float:
-        p = stats.logistic.cdf(ab[0] + ab[1] * np.log(size[fitted] / 3_000))
-        return -np.sum(share[fitted] * np.log(p) + (1 - share[fitted]) * np.log1p(-p))
+    def halves(size: np.ndarray, share: np.ndarray) -> float:
+        def unlikely(ab: np.ndarray) -> float:
+            p = stats.logistic.cdf(ab[0] + ab[1] * np.log(size / 3_000))
+            return -np.sum(share * np.log(p) + (1 - share) * np.log1p(-p))
 
-    a, b = optimize.minimize(unlikely, [0, -1], method="Nelder-Mead").x
-    half = 3_000 * np.exp(-a / b)
+        a, b = optimize.minimize(unlikely, [0, -1], method="Nelder-Mead").x
+        return 3_000 * np.exp(-a / b)
+
+    half = halves(size[fitted], share[fitted])
     stored = np.array([np.mean([right[~HIDDEN].mean() for right in dealt[n]]) for n in size])
     i = np.argmax(stored >= 0.95)
     part = (0.95 - stored[i - 1]) / (stored[i] - stored[i - 1])
     fits = np.exp(np.log(size[i - 1]) + part * np.log(size[i] / size[i - 1]))
     assert found[0] == f"{fits / half:.2g}"
+    at = {rate: halves(np.array(sorted(cell)), np.array([np.mean(cell[n]) for n in sorted(cell)])) for rate, cell in slowed.items()}
+    assert all(len(runs) == 20 for cell in slowed.values() for runs in cell.values())
+    (ratio,) = page.take(r"size of half success becomes ([\d.]+) times as large \([\d.]+ to [\d.]+\) with a rate x 0.1")
+    close(ratio, [at[0.1] / at[1]], 0.01)
 
 
 def tuned(page: Page) -> None:
