@@ -149,13 +149,13 @@ raced = rate.races(here.curves(changed))
 
 def slows():
     each = [
-        f"{np.exp(r.difference):.2f} times what it is where nothing is changed ({np.exp(r.low):.2f} to {np.exp(r.high):.2f}) with a rate times {r.mlp_rate:g}"
+        f"{np.exp(r.difference):.2f} ({np.exp(r.low):.2f} to {np.exp(r.high):.2f}) with a rate times {r.mlp_rate:g}"
         for r in raced.itertuples()
         if r.mlp_rate != 1
     ]
     if not each:
         return "These runs are not complete."
-    text = f"**{rate.raced(raced).capitalize()}.** The time to store the dealt answers over the time to find the rule becomes {words.listing(each)}. "
+    text = f"**{rate.raced(raced).capitalize()}.** The time to store the dealt answers over the time to find the rule, as a multiple of what it is where nothing is changed: {words.listing(each)}. "
     return text + claims.added("slowed", changed[changed["part"] == "slowed"])
 
 
