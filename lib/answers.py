@@ -11,8 +11,8 @@ from lib.experiments import controls, grokking, lines, order, pairs, rate, scan,
 from lib.settings import settle
 
 ACCOUNTS = {
-    "capacity": "the table fits into models from {} the size of half success, where a curve fitted to all sizes is at "
-    "one half",
+    "capacity": "the table fits into models from {} the size of half success, where a curve fitted to the sizes from "
+    f"n{rate.FITTED} on is at one half",
     "rate": "storing it gets as fast as finding the rule at {}",
 }
 WINDOWS = {"lines": "aligned", "anywhere": "published stream", "pairs": "no order"}
@@ -187,8 +187,8 @@ def is_it_capacity(found: pd.DataFrame) -> str:
         "table.",
         "rate": "No, by the registered rule: sizes stop filling the hole where they memorize faster than they "
         "generalize, not where they become able to store the table.",
-        "neither": "Not shown. The registered rule accepts neither that sizes lose the hole where the table fits into "
-        "them nor that they do where they store it faster than they find the rule: "
+        "neither": "Not shown. By the registered rule sizes lose the hole neither where the table fits into them nor "
+        "where they store it faster than they find the rule: "
         f"{effect.get('capacity or rate', '')}.",
         "missing": "It cannot be said yet: the runs that would tell capacity from rate are not complete.",
     }
@@ -199,9 +199,9 @@ def is_it_capacity(found: pd.DataFrame) -> str:
             "storing is slowed more": ", as it should be where storing too fast does harm: storing is slowed more than "
             "finding the rule",
             "finding is slowed more": ", though not by making storing later: finding the rule is slowed more",
-        }.get(word.get("what a slower MLP slows", ""), "")
-        moved = effect[mlp].split(",")[0]
-        text.append(f"But one rate is a cause: where the MLP alone learns more slowly, {moved}{how}.")
+        }.get(word.get("what a slower MLP slows", ""), "; why is open")
+        moved = effect[mlp].partition(" with a rate x 0.1")[0]
+        text.append(f"But one rate is a cause: where the MLP alone learns at a tenth of the rate, {moved}{how}.")
     elif word.get(mlp) == "the MLP's rate is no cause":
         text.append("A slower MLP does not move that size.")
     tuned = word.get("rate and time chosen for each size", "missing")
@@ -213,8 +213,8 @@ def is_it_capacity(found: pd.DataFrame) -> str:
         "a size effect survives": ["A learning rate and a time chosen for each size do not save the larger ones."],
         "between": [
             "With a learning rate and a stopping time of its own, chosen on another pair, each size has of the hidden "
-            f"sums: {effect.get('rate and time chosen for each size', '')}, a lead neither closed nor as large as the "
-            "rule asks."
+            f"sums: {effect.get('rate and time chosen for each size', '')}, by the rule neither a size effect that "
+            "survives nor one that is gone."
         ],
     }.get(tuned, [])
     orders = {verdict for cause, verdict in word.items() if str(cause).startswith("the order of the lines,")}

@@ -60,9 +60,9 @@ def line_by_line():
     found = lines.judged(chapters["lines"].runs)
     if found.empty:
         return ""
-    said = words.listing(f"*{word}* in {words.listing(map(words.size_name, cell))}" for word, cell in found.groupby("verdict", sort=False)["width"])
+    said = "; ".join(f"*{word}*, {words.listing(map(words.size_name, cell))}" for word, cell in found.groupby("verdict", sort=False)["width"])
     does = [f"{r.does} of {r.asked} of {words.size_name(r.width)}" for r in found.itertuples() if r.does]
-    return f" Read line by line, {words.listing(does) + ' runs do' if does else 'no run does'} both tasks at once; what the capitals cost the hidden sums is, by the rule, {said} ({{doc}}`lines`)."
+    return f" Read line by line, {words.listing(does) + ' runs do' if does else 'no run does'} both tasks at once; can it be said what the capitals cost the hidden sums? By the rule: {said} ({{doc}}`lines`)."
 
 
 def besides():
@@ -84,7 +84,7 @@ def besides():
         aligned = f" Read line by line, n14 recalls {100 * found.mean:.0f} % ({words.mean_span(found.low, found.high, found.units)}, {words.count(found.units, 'run')}; {{doc}}`lines`)." if found.units else ""
         text.append(f"- **Capitals recalled.** {each}, from {words.count(facts['seed'].nunique(), 'run')} each.{aligned}")
     if len(both):
-        text.append(f"- **Both together.** The paper says that a model trained on sums and capitals fills no hole at any size. Of {len(both)} runs {both['right'].sum() or 'none'} {'fills' if both['right'].sum() < 2 else 'fill'} the hole, which says less than it seems to ({{doc}}`joint`).{line_by_line()}")
+        text.append(f"- **Both together.** The paper says that a model trained on sums and capitals fills no hole at any size. Of {len(both)} runs {both['right'].sum() or 'none'} {'fills' if both['right'].sum() < 2 else 'fill'} the hole, which says little: each size fails the sums alone, too, or does not learn the seen ones then ({{doc}}`joint`).{line_by_line()}")
     return "\n".join([*text, f"- **Is it capacity?** {answers.is_it_capacity(answers.table(chapters))} ({{doc}}`why`)"])
 
 

@@ -40,7 +40,12 @@ def answer():
         for name, cell in table[table["hides"].isin(list(share.RANGES))].groupby("hides", sort=False)
     ]
     beyond = f" Outside the table, described and not judged, of the hidden expressions are right with {'; with '.join(outside)}." if outside else ""
-    return f"**{share.verdict(table).capitalize()}.** n14 leads n56 {words.listing(each)}.{beyond}" if each else ""
+    ahead = [r.hides for r in share.leads(table).itertuples() if r.lead_low > 0]
+    best = table[table["hides"].str.isdecimal()].groupby("hides", sort=False)["mean"].max()
+    floor = best[best < 0.2]
+    what = f" n14 is shown to be better with {words.listing(ahead)} of the 55 pairs hidden." if ahead else ""
+    what += f" With {words.listing(floor.index)} pairs hidden no size has more than {100 * floor.max():.0f} % right, so that none can lead." if len(floor) else ""
+    return f"**{share.verdict(table).capitalize()}.** n14 leads n56 {words.listing(each)}.{what}{beyond}" if each else ""
 
 
 chapter.tell(table, answer)

@@ -473,7 +473,7 @@ def accounts(page: Page) -> None:
     assert found[0] == f"{fits / half:.2g}"
     at = {rate: halves(np.array(sorted(cell)), np.array([np.mean(cell[n]) for n in sorted(cell)])) for rate, cell in slowed.items()}
     assert all(len(runs) == 20 for cell in slowed.values() for runs in cell.values())
-    (ratio,) = page.take(r"size of half success becomes ([\d.]+) times as large \([\d.]+ to [\d.]+\) with a rate x 0.1")
+    (ratio,) = page.take(r"size of half success becomes ([\d.]+) times as large \([\d.]+ to [\d.]+\)")
     close(ratio, [at[0.1] / at[1]], 0.01)
 
 

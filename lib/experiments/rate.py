@@ -24,7 +24,7 @@ FITTED = 10  # the least width that the curve of success is fitted to
 KEPT = {14: "log", 28: "log", 56: "final"}  # weights, of the runs with true answers
 PROFILES = {"smoke": {"widths": [10]}, "full": {"widths": WIDTHS}}
 NEAR = 1.5  # an account is right that lies within this factor of where success halves
-ACCOUNTS = {"capacity": "stores the dealt answers", "rate": "stores them no later than it generalizes"}
+ACCOUNTS = {"capacity": "first stores the dealt answers", "rate": "first stores them no later than it generalizes"}
 
 
 def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: int, part: list[str]) -> pd.DataFrame:

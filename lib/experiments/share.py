@@ -67,4 +67,4 @@ def verdict(table: pd.DataFrame) -> str:
         return "missing"
     if (found["lead_low"] > 0).sum() >= 4:
         return "too big to think"
-    return "not" if (found["lead_high"] < 0.1).sum() >= 3 else "unresolved"
+    return "not whatever is hidden" if (found["lead_high"] < 0.1).sum() >= 3 else "unresolved"
