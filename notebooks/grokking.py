@@ -48,7 +48,15 @@ def long():
 chapter.figure("grokking", here.runs, long)
 
 # %% tags=["remove-input"]
-chapter.tell(here.runs, lambda: f"Single evaluations are restless, so a tenth of a run is averaged. {claims.added('grokking', here.runs)}")
+def decays():
+    late = judged.pivot(index="width", columns="weight_decay", values="late").dropna()
+    each = [f"{words.size_name(width)} {100 * with_:.0f} % and {100 * without:.0f} %" for width, (without, with_) in late.iterrows()]
+    text = f" What decay does by itself no rule asked; right in the last tenth with it and without: {words.listing(each)}." if each else ""
+    return f"Single evaluations are restless, so a tenth of a run is averaged.{text} {claims.added('grokking', here.runs)}"
+
+
+chapter.tell(judged, decays)
+
 
 # %% tags=["remove-input"]
 def remember():
