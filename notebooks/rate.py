@@ -172,15 +172,11 @@ chapter.tell(changed, slows)
 
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "What comes later with a slower MLP? The median iteration at which a size first stores 95 % of the dealt lines, and first has 3 of 4 held-out sums right with the true ones, by factor of the MLP's learning rate, with quartiles.", "name": "fig-slowed"}}
-def slower():
-    first = rate.times(here.curves(both))
-    what = first["answers"].map({"true": "finds", "dealt": "stores"}) + first["mlp_rate"].map(", x {:g}".format)
-    table = medians(first.assign(what=what), "what")
-    return charts.times(table, "what"), table
-
-
 both = here.runs[here.runs["width"].isin(rate.MLP_WIDTHS) & here.runs["mlp_rate"].isin([1, min(rate.MLP_RATES)])]
-chapter.figure("slowed", both if len(raced) > 1 else both[:0], slower)
+first = rate.times(here.curves(both))
+what = first["answers"].map({"true": "finds", "dealt": "stores"}) + first["mlp_rate"].map(", x {:g}".format)
+slower = medians(first.assign(what=what), "what")
+chapter.figure("slowed", both if len(raced) and len(slower) else both[:0], lambda: (charts.times(slower, "what"), slower))
 
 # %% [markdown]
 # ## How much is kept
