@@ -104,7 +104,10 @@ def _scan(here: Chapter) -> list[tuple[str, str, str]]:
     three, gains, shapes, does = scan.matched(here.runs), scan.fits(here.runs), "–", "–"
     if three["units"].min():
         most = three.loc[three["mean"].abs().idxmax()]
-        shapes = f"{most['first']} less {most['second']}: {said(most['low'], most['high'], most['mean'])}"
+        pair, bounds = [most["first"], most["second"]], [most["low"], most["high"], most["mean"]]
+        if most["mean"] < 0:
+            pair, bounds = pair[::-1], [-most["high"], -most["low"], -most["mean"]]
+        shapes = f"of nearly as many parameters, {' less '.join(pair)}: {said(*bounds)}"
     if gains.notna().all():
         a_run = scan.by_run(here.runs, gains)["layers"]
         better = f"{gains['layers']:.0f} in BIC ({a_run:.0f} with a run for one observation), the width by "
@@ -178,8 +181,8 @@ def remember(name: str, here: Chapter) -> str:
     return f"**To remember.** {' '.join(rows)}"
 
 
-def is_it_capacity(found: pd.DataFrame) -> str:
-    """The answer that the verdicts give, in two or three sentences."""
+def is_it_capacity(found: pd.DataFrame) -> list[str]:
+    """The answer that the verdicts give: whether it is, then what else is known of the causes, a paragraph each."""
     word, effect = (found.set_index("cause")[name] for name in ("verdict", "effect"))
     account = word.get("capacity or rate", "missing")
     parts = {
@@ -189,10 +192,13 @@ def is_it_capacity(found: pd.DataFrame) -> str:
         "generalize, not where they become able to store the table.",
         "neither": "Not shown. By the registered rule sizes lose the hole neither where the table fits into them nor "
         "where they store it faster than they find the rule: "
-        f"{effect.get('capacity or rate', '')}.",
+        f"{effect.get('capacity or rate', '')} ({{doc}}`rate`).",
         "missing": "It cannot be said yet: the runs that would tell capacity from rate are not complete.",
     }
     text = [parts[account]]
+    if word.get("parameters, width or depth") == "not parameters alone":
+        shapes = effect["parameters, width or depth"].partition(";")[0]
+        text.append(f"*Not the number of parameters alone*: {shapes} of the hidden sums ({{doc}}`scan`).")
     mlp = "the MLP's learning rate alone"
     if word.get(mlp) == "rate is a cause":
         how = {
@@ -201,29 +207,31 @@ def is_it_capacity(found: pd.DataFrame) -> str:
             "finding is slowed more": ", though not by making storing later: finding the rule is slowed more",
         }.get(word.get("what a slower MLP slows", ""), "; why is open")
         moved = effect[mlp].partition(" with a rate x 0.1")[0]
-        text.append(f"But one rate is a cause: where the MLP alone learns at a tenth of the rate, {moved}{how}.")
+        text.append(f"*A rate is a cause*: where the MLP alone learns at a tenth of it, {moved}{how} ({{doc}}`rate`).")
     elif word.get(mlp) == "the MLP's rate is no cause":
-        text.append("A slower MLP does not move that size.")
-    tuned = word.get("rate and time chosen for each size", "missing")
-    text += {
-        "overtraining": [
-            "With a learning rate and a time of its own a larger size fills the hole nearly as often as n14: the size "
-            "effect is one of the recipe."
-        ],
-        "a size effect survives": ["A learning rate and a time chosen for each size do not save the larger ones."],
-        "between": [
-            "With a learning rate and a stopping time of its own, chosen on another pair, each size has of the hidden "
-            f"sums: {effect.get('rate and time chosen for each size', '')}, by the rule neither a size effect that "
-            "survives nor one that is gone."
-        ],
-    }.get(tuned, [])
+        text.append("A slower MLP does not move the size at which success falls to one half ({doc}`rate`).")
+    own, more = "rate and time chosen for each size", "weight decay and batch, too"
+    judged = {
+        "overtraining": "The recipe is a cause",
+        "a size effect survives": "The recipe is not it",
+        "between": "Perhaps the recipe",
+    }.get(word.get(own, "missing"))
+    if judged:
+        sizes = f"*{judged}*: with a learning rate and a stopping time of its own, chosen on another pair, each size "
+        sizes += f"has of the hidden sums {effect[own]}, by the rule *{word[own]}*"
+        if more in effect:
+            sizes += f"; with weight decay and batch to choose as well, not judged, {effect[more]}"
+        text.append(f"{sizes} ({{doc}}`tuning`).")
     orders = {verdict for cause, verdict in word.items() if str(cause).startswith("the order of the lines,")}
     if orders == {"order does not explain it"}:
-        text.append("The order of the lines, which larger models learn by heart, is not why they fail.")
+        text.append("*Not the order of the lines*, which larger models learn by heart ({doc}`order`).")
     elif "order explains it" in orders:
-        text.append("The order of the lines, a second task hidden in the stream, explains part of it.")
+        text.append("*The order of the lines*, a second task hidden in the stream, explains part of it ({doc}`order`).")
     if word.get("the window, facts alone, n14") == "memorizes":
-        text.append("That a small model cannot store facts holds for the published window; line by line, n14 can.")
+        text.append(
+            "*Small models can store facts*: that they cannot holds for the published window; line by line, n14 can "
+            "({doc}`lines`)."
+        )
     if word.get("a model that does both at once, one line a window") == "yes":
-        text.append("And one model can do both tasks at once.")
-    return " ".join(text)
+        text.append("And one model can do both tasks at once ({doc}`lines`).")
+    return text

@@ -85,7 +85,8 @@ def besides():
         text.append(f"- **Capitals recalled.** {each}, from {words.count(facts['seed'].nunique(), 'run')} each.{aligned}")
     if len(both):
         text.append(f"- **Both together.** The paper says that a model trained on sums and capitals fills no hole at any size. Of {len(both)} runs {both['right'].sum() or 'none'} {'fills' if both['right'].sum() < 2 else 'fill'} the hole, which says little: each size fails the sums alone, too, or does not learn the seen ones then ({{doc}}`joint`).{line_by_line()}")
-    return "\n".join([*text, f"- **Is it capacity?** {answers.is_it_capacity(answers.table(chapters))} ({{doc}}`why`)"])
+    known, *more = answers.is_it_capacity(answers.table(chapters))
+    return "\n".join([*text, f"- **Is it capacity?** {known} What else is known of the causes ({{doc}}`why`):", *(f"  - {each}" for each in more)])
 
 
 chapter.tell(sums, besides)

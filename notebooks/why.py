@@ -26,7 +26,8 @@ from lib.experiments import causes, controls, lines, rate, tuning
 
 chapters = answers.read(store)
 found = answers.table(chapters)
-chapter.say(answers.is_it_capacity(found))
+known, *more = answers.is_it_capacity(found)
+chapter.say("\n".join([known, "", *(f"- {each}" for each in more)]))
 
 # %% tags=["remove-input"]
 chapter.say(chapter.markdown(found.assign(experiment=[f"{{doc}}`{name}`" for name in found["experiment"]])))
@@ -116,7 +117,7 @@ chapter.tell(chapters["rate"].runs, sentence)
 #
 # ## What would overturn this
 #
-# More runs of the deeper models of {doc}`scan`, which may keep the rule at any size; a size between n14 and n28 that stores the table and loses the rule at once, in the same runs; hidden pairs that behave unlike
+# Deep models that are large and lose the rule as wide ones do, beyond the four layers of {doc}`scan`; a size between n14 and n28 that stores the table and loses the rule at once, in the same runs; hidden pairs that behave unlike
 # the 45 taken together; or MLT, which nobody has run here, filling the hole.
 #
 # ## Which runs, in which order

@@ -457,16 +457,20 @@ def test_controls():
 def test_the_answer_follows_the_verdicts():
     causes_ = ["capacity or rate", "the order of the lines, n28"]
     table = pd.DataFrame({"cause": causes_, "verdict": ["rate", "unresolved"], "effect": ["e", ""]})
-    assert answers.is_it_capacity(table).startswith("No, by the registered rule")
-    neither = answers.is_it_capacity(table.assign(verdict=["neither", ""]))
-    assert neither.startswith("Not shown.") and neither.endswith("find the rule: e.")
+    assert answers.is_it_capacity(table)[0].startswith("No, by the registered rule")
+    (neither,) = answers.is_it_capacity(table.assign(verdict=["neither", ""]))
+    assert neither.startswith("Not shown.") and "find the rule: e " in neither
     table["verdict"] = ["capacity", "order does not explain it"]
-    said = answers.is_it_capacity(table)
-    assert said.startswith("Yes") and "is not why they fail" in said
-    assert "cannot be said yet" in answers.is_it_capacity(table.iloc[:0])
+    first, second = answers.is_it_capacity(table)
+    assert first.startswith("Yes") and second.startswith("*Not the order of the lines*")
+    assert "cannot be said yet" in answers.is_it_capacity(table.iloc[:0])[0]
+    table["cause"] = ["rate and time chosen for each size", "the MLP's learning rate alone"]
+    table["verdict"], table["effect"] = ["between", "rate is a cause"], ["own", "it grows with a rate x 0.1, and x 3"]
+    _, rates, own = answers.is_it_capacity(table)
+    assert "it grows; why is open (" in rates and "sums own, by the rule *between* (" in own
     table["cause"] = ["the window, facts alone, n14", "a model that does both at once, one line a window"]
     for verdicts, said in ((["memorizes", "yes"], True), (["unresolved", "none shown"], False)):
-        found = answers.is_it_capacity(table.assign(verdict=verdicts))
+        found = " ".join(answers.is_it_capacity(table.assign(verdict=verdicts)))
         assert (("line by line, n14 can" in found), ("can do both tasks" in found)) == (said, said)
 
 

@@ -476,14 +476,25 @@ def accounts(page: Page) -> None:
     (ratio,) = page.take(r"size of half success becomes ([\d.]+) times as large \([\d.]+ to [\d.]+\)")
     close(ratio, [at[0.1] / at[1]], 0.01)
 
+    (points,) = page.take(
+        r"width 14, 4 layers, expansion 1 less width 14, 1 layer, expansion 11: \+(\d+) points \(\+\d+ to \+\d+\)"
+    )
+    shaped = {k: v for k, v in usual.items() if k not in ("layers", "expansion")} | {"mlp_rate": 1, "answer_order": None}
+    means = []
+    for layers, expansion in ((4, 1), (1, 11)):
+        own = shaped | {"width": 14, "layers": layers, "expansion": expansion}
+        cell = [r for r in STORED if all(r.get(k, default.get(k)) == v for k, v in own.items()) and r["seed"] in range(100, 110)]
+        assert len(cell) == 10
+        means.append(np.mean([run["greedy"][-1][HIDDEN].mean() for run in cell]))
+    close(points, [100 * (means[0] - means[1])], 0.51)
+
 
 def tuned(page: Page) -> None:
     """What each size's first pairs choose, and what its second pairs then are, from the files."""
-    said = page.take(r"n14 (\d+) %, n28 (\d+) %, n56 (\d+) %; n14 leads by \+?(-?\d+) points \(([+-]\d+) to ([+-]\d+)\)")
     unlike = [(a, b) for a in range(10) for b in range(a + 1, 10)]
-    usual = {"mlp_rate": 1, "answer_order": None, "batch": None, "weight_decay": 0, "layers": 1, "expansion": 1}
+    usual = {"mlp_rate": 1, "answer_order": None, "layers": 1, "expansion": 1}
     usual |= {"task": "arithmetic", "windows": "lines", "iterations": 30_000}
-    cells: dict[int, dict[int, dict[float, tuple]]] = {width: {} for width in SIZES}
+    cells: dict[int, dict[int, dict[tuple, list]]] = {width: {} for width in SIZES}
     for run in STORED:
         pair = [unlike[i] for i in np.random.RandomState(run["seed"]).choice(len(unlike), 2, replace=False)]
         chosen = {f"{a},{b}" for a, b in pair}
@@ -492,17 +503,26 @@ def tuned(page: Page) -> None:
             for a, b in pair:
                 hidden = [s in (f"{a}+{b}", f"{b}+{a}", f"{a}-{b}", f"{b}-{a}") for s in SUMS]
                 shares.append(run["greedy"][:, hidden].mean(1))
-            cells[run["width"]].setdefault(run["seed"], {})[run["learning_rate"]] = shares
-    rng, found = np.random.default_rng(1), {}
-    for width, seeds in cells.items():
-        whole = [rates for rates in seeds.values() if len(rates) == 5]
-        both = [np.array([[np.concatenate([r[k][j] for k in sorted(r)])] for r in whole])[:, 0] for j in (0, 1)]
-        drawn_ = [np.arange(len(whole)), *rng.integers(len(whole), size=(4_000, len(whole)))]
-        best = [both[0][some].mean(0).argmax() for some in drawn_]
-        found[width] = np.array([both[1][some, at].mean() for some, at in zip(drawn_, best, strict=True)])
-    assert said[:3] == tuple(f"{100 * found[width][0]:.0f}" for width in SIZES)
-    lead = 100 * (found[14] - np.maximum(found[28], found[56]))
-    close(" ".join(said[3:]), [lead[0], *np.quantile(lead[1:], [0.025, 0.975])], 2.5)  # shares come in steps of 1 in 80
+            recipe = (run["learning_rate"], run["weight_decay"], run["batch"] or 882)
+            cells[run["width"]].setdefault(run["seed"], {})[recipe] = shares
+    rates = [(rate, 0, 882) for rate in (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)]
+    decays = [(1e-3, 0.1 * 10, 882), (1e-3, 10, 882), (1e-2, 0.1, 882), (1e-2, 1, 882), (1e-2, 0, 196)]
+    for recipes in (sorted(rates), sorted(rates + decays)):
+        said = page.take(
+            r"n14 (\d+) %, n28 (\d+) %, n56 (\d+) %; n14 leads by \+?(-?\d+) points \(([+-]\d+) to ([+-]\d+)\)"
+        )
+        whole = {w: [s for s in range(100, 120) if set(recipes) <= set(cells[w].get(s, {}))] for w in SIZES}
+        look = 20 if all(len(seeds) == 20 for seeds in whole.values()) else 8  # a look is complete or is not used
+        rng, found = np.random.default_rng(1), {}
+        for width in SIZES:
+            runs = [cells[width][seed] for seed in whole[width] if seed < 100 + look]
+            both = [np.array([np.concatenate([run[recipe][j] for recipe in recipes]) for run in runs]) for j in (0, 1)]
+            drawn_ = [np.arange(look), *rng.integers(look, size=(4_000, look))]
+            best = [both[0][some].mean(0).argmax() for some in drawn_]
+            found[width] = np.array([both[1][some, at].mean() for some, at in zip(drawn_, best, strict=True)])
+        assert said[:3] == tuple(f"{100 * found[width][0]:.0f}" for width in SIZES)
+        lead = 100 * (found[14] - np.maximum(found[28], found[56]))
+        close(" ".join(said[3:]), [lead[0], *np.quantile(lead[1:], [0.025, 0.975])], 50 / look)  # two steps of a share
 
 
 def opening(page: Page) -> None:
