@@ -39,7 +39,8 @@ def _pairs(here: Chapter) -> list[tuple[str, str, str]]:
 
 def _rate(here: Chapter) -> list[tuple[str, str, str]]:
     answered = here.runs[here.runs["part"] == "answers"]
-    found = rate.accounts(answered, here.curves(answered)).set_index("quantity")
+    curves = here.curves(here.runs)
+    found = rate.accounts(answered, curves).set_index("quantity")
     halves = "; ".join(
         ACCOUNTS[name].format(f"{r.ratio:.2g} times ({r.ratio_low:.2g} to {r.ratio_high:.2g})")
         for name, r in found.iterrows()
@@ -52,7 +53,7 @@ def _rate(here: Chapter) -> list[tuple[str, str, str]]:
         if r.mlp_rate != 1
     ]
     slowed = f"the size of half success becomes {words.listing(by)}" if by else "–"
-    raced = rate.races(here.curves(here.runs[here.runs["width"].isin(rate.RACES)]))
+    raced = rate.races(curves)
     later = [
         f"{np.exp(r.difference):.2f} times ({np.exp(r.low):.2f} to {np.exp(r.high):.2f}) with a rate x {r.mlp_rate:g}"
         for r in raced.itertuples()

@@ -84,7 +84,9 @@ def besides():
         aligned = f" Read line by line, n14 recalls {100 * found.mean:.0f} % ({words.mean_span(found.low, found.high, found.units)}, {words.count(found.units, 'run')}; {{doc}}`lines`)." if found.units else ""
         text.append(f"- **Capitals recalled.** {each}, from {words.count(facts['seed'].nunique(), 'run')} each.{aligned}")
     if len(both):
-        text.append(f"- **Both together.** The paper says that a model trained on sums and capitals fills no hole at any size. Of {len(both)} runs {both['right'].sum() or 'none'} {'fills' if both['right'].sum() < 2 else 'fill'} the hole, which says little: each size fails the sums alone, too, or does not learn the seen ones then ({{doc}}`joint`).{line_by_line()}")
+        c6 = judged[(judged["claim"] == "C6") & (judged["variant"] == "base") & (judged["runs"] > 0)]
+        little = ", which says little: each size fails the sums alone, too, or does not learn the seen ones then" if (c6["verdict"] == "uninformative").all() else ""
+        text.append(f"- **Both together.** The paper says that a model trained on sums and capitals fills no hole at any size. Of {len(both)} runs {both['right'].sum() or 'none'} {'fills' if both['right'].sum() < 2 else 'fill'} the hole{little} ({{doc}}`joint`).{line_by_line()}")
     known, *more = answers.is_it_capacity(answers.table(chapters))
     return "\n".join([*text, f"- **Is it capacity?** {known} What else is known of the causes ({{doc}}`why`):", *(f"  - {each}" for each in more)])
 

@@ -28,7 +28,8 @@ from lib import answers, charts, claims, estimates, words
 from lib.experiments import rate
 
 answered = here.runs[here.runs["part"] == "answers"]
-curves = here.curves(answered)
+curves = here.curves(here.runs)
+firsts = rate.times(curves)
 found = rate.accounts(answered, curves)
 steady = rate.accounts(answered[answered["width"] < 112], curves[curves["width"] < 112]) if len(found) else found
 chapter.say(here.progress())
@@ -49,7 +50,7 @@ def answer():
     ]
     text += " ".join(each)
     if len(steady) and len(largest) and steady.set_index("quantity").loc["rate", "mean"] == float("inf"):
-        text += " That crossing rests on n112: in every smaller size the median run finds the rule before it stores the table."
+        text += " That crossing rests on n112: without it there is none."
     return text
 
 
@@ -60,7 +61,7 @@ chapter.tell(answered, answer)
 def shares():
     keys = ["width", "parameters"]
     true, dealt = (answered[answered["answers"] == kind] for kind in ("true", "dealt"))
-    once = rate.times(curves[curves["answers"] == "true"])
+    once = firsts[(firsts["answers"] == "true") & (firsts["mlp_rate"] == 1)]
     lines = {
         "fills the hole at the end": estimates.table(true, keys),
         "stores dealt answers": estimates.table(dealt, keys, dealt["seen_accuracy"]),
@@ -86,7 +87,7 @@ def medians(when, *by):
     return table[table["mean"] < float("inf")].assign(high=lambda x: x["high"].clip(upper=here.settings.iterations))
 
 
-when = medians(rate.times(curves), "answers")
+when = medians(firsts[firsts["mlp_rate"] == 1], "answers")
 
 
 def times():
@@ -147,7 +148,7 @@ chapter.figure("mlp_rate", slow, factors)
 
 # %% tags=["remove-input"]
 changed = here.runs[here.runs["width"].isin(rate.RACES)]
-raced = rate.races(here.curves(changed))
+raced = rate.races(curves)
 
 
 def slows():
@@ -158,12 +159,13 @@ def slows():
     ]
     if not each:
         return "These runs are not complete."
-    text = f"**{rate.raced(raced).capitalize()}.** The time to store the dealt answers over the time to find the rule, as a multiple of what it is where nothing is changed: {words.listing(each)}. "
-    middle = rate.times(here.curves(changed)).groupby(["answers", "width", "mlp_rate"])["iteration"].median().unstack("mlp_rate")
+    word = rate.raced(raced)
+    text = f"**{word.capitalize()}.** The time to store the dealt answers over the time to find the rule, as a multiple of what it is where nothing is changed: {words.listing(each)}. "
+    middle = firsts[firsts["width"].isin(rate.RACES)].groupby(["answers", "width", "mlp_rate"])["iteration"].median().unstack("mlp_rate")
     ratio = (middle[min(rate.MLP_RATES)] / middle[1.0]).groupby("answers").agg(["min", "max"])
-    late = [f"{what} {ratio.loc[kind, 'min']:.1f} to {ratio.loc[kind, 'max']:.1f} times" for what, kind in (("storing", "dealt"), ("finding", "true"))]
-    text += f"With a tenth both come later: {words.listing(late)}. "
-    if rate.raced(raced) != "storing is slowed more":
+    late = [f"{what} {ratio.loc[kind, 'min']:.1f} to {ratio.loc[kind, 'max']:.1f}" for what, kind in (("storing by", "dealt"), ("finding by", "true"))]
+    text += f"With a tenth the median iterations are multiplied, {words.listing(late)}. "
+    if word != "storing is slowed more":
         text += "So nothing shows that the rate acts by delaying storage; a slower MLP may do no more than a lower learning rate does as a whole ({doc}`tuning`). "
     return text + claims.added("slowed", here.runs[here.runs["part"] == "slowed"])
 
@@ -173,7 +175,7 @@ chapter.tell(changed, slows)
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "What comes later with a slower MLP? The median iteration at which a size first stores 95 % of the dealt lines, and first has 3 of 4 held-out sums right with the true ones, by factor of the MLP's learning rate, with quartiles.", "name": "fig-slowed"}}
 both = here.runs[here.runs["width"].isin(rate.MLP_WIDTHS) & here.runs["mlp_rate"].isin([1, min(rate.MLP_RATES)])]
-first = rate.times(here.curves(both))
+first = firsts[firsts["run"].isin(both["run"])]
 what = first["answers"].map({"true": "finds", "dealt": "stores"}) + first["mlp_rate"].map(", x {:g}".format)
 slower = medians(first.assign(what=what), "what")
 chapter.figure("slowed", both if len(raced) and len(slower) else both[:0], lambda: (charts.times(slower, "what"), slower))

@@ -168,9 +168,12 @@ def races(curves: pd.DataFrame) -> pd.DataFrame:
 
 def raced(table: pd.DataFrame) -> str:
     """The registered word on what a slower MLP slows."""
-    for r in table[table["mlp_rate"] == min(MLP_RATES)].itertuples():
-        return "storing is slowed more" if r.low > 0 else "finding is slowed more" if r.high < 0 else "unresolved"
-    return "missing"
+    slowest = table[table["mlp_rate"] == min(MLP_RATES)]
+    if slowest.empty:
+        return "missing"
+    gap = slowest.iloc[0]
+    estimate = estimates.Estimate(gap["difference"], gap["low"], gap["high"], len(slowest))
+    return estimates.judge(estimate, {"storing is slowed more": 0}, {"finding is slowed more": 0})
 
 
 def kept(runs: pd.DataFrame) -> pd.DataFrame:
