@@ -86,26 +86,33 @@ def _connect(ray, address: str) -> None:
 
 
 def _inspect(ray, address: str, device: str) -> None:
-    """Asks every machine that has cores or GPUs to spare for its versions; UserError says what is wrong."""
+    """Asks every machine that has cores or GPUs to spare for its versions; UserError says what is wrong.
+
+    A machine that was lost may be listed for some seconds more: once it no longer is, it has nothing to answer for.
+    """
     resource, what = RESOURCES[device]
-    nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get(resource, 0) >= 1]
-    if not nodes:
-        raise UserError(f"device is {device!r}, but the cluster {shown(address)} has no {what} that is to be had.")
     place = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
     ask = ray.remote(slices.differing)
+
+    def machines() -> dict[str, str]:
+        nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get(resource, 0) >= 1]
+        return {node["NodeID"]: node["NodeManagerHostname"] for node in nodes}
+
     answers = []
-    for node in nodes:
-        there = place(node["NodeID"], soft=False)
+    for node, host in machines().items():
+        there = place(node, soft=False)
         asked = ask.options(num_cpus=0, max_retries=0, scheduling_strategy=there).remote(slices.versions())
-        answers.append((node["NodeManagerHostname"], asked))
-    for host, answer in answers:
+        answers.append((node, host, asked))
+    for node, host, answer in answers:
         try:
             wrong = ray.get(answer, timeout=INSPECT_SECONDS)
         except ray.exceptions.RayError as error:
             reason = str(error).strip().splitlines()[-1][:200].rstrip(".")
-            wrong = f"the project does not load on {host} ({reason})."
+            wrong = f"the project does not load on {host} ({reason})." if node in machines() else ""
         if wrong:
             raise UserError(f"cluster is {shown(address)}, but {wrong}")
+    if not machines():
+        raise UserError(f"device is {device!r}, but the cluster {shown(address)} has no {what} that is to be had.")
 
 
 def _flag(ray) -> tuple[Any, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lib import cli, course
+from lib import cli, course, slices
 from lib.run import Run
 from lib.store import Store
 from tests.conftest import one_sentence
@@ -224,6 +224,17 @@ def test_a_cluster_without_ray(cli, monkeypatch, tmp_path):
     status, _, message = cli("run", "capacity", "--profile", "smoke", "--store", tmp_path / "a")
     assert status == 1 and one_sentence(message) and "cluster is 'local', but Ray is not installed" in message
     assert not (tmp_path / "a").exists()
+
+
+def test_a_machine_that_is_lost_between_list_and_question_is_left_out(cluster, cli, monkeypatch, tmp_path):
+    lost, versions = list(cluster.worker_nodes)[:1], slices.versions()
+    monkeypatch.setattr(slices, "versions", lambda: versions if not lost else lose(cluster, lost.pop()) or versions)
+    asked = ("--tasks", "arithmetic", "--widths", "4", "--seeds", "1", "--iterations", "100")
+    try:
+        status, out, message = cli("run", "capacity", *asked, "--store", tmp_path / "a", "--cluster", cluster.address)
+    finally:
+        cluster.add_node(num_cpus=1)
+    assert (status, out) == (0, "1 of 1 runs are in the store; 1 trained just now.\n"), message
 
 
 def test_a_cluster_without_a_gpu(cluster, cli, tmp_path):
