@@ -37,70 +37,77 @@ chapter.say(chapter.markdown(found.assign(experiment=[f"{{doc}}`{name}`" for nam
 
 
 # %% tags=["remove-input"]
-def fits():
-    answered = chapters["rate"].runs[chapters["rate"].runs["part"] == "answers"]
-    at = rate.accounts(answered, chapters["rate"].curves(answered)).set_index("quantity")
-    if at.empty:
-        return "It cannot be said."
-    placed = {name: f"lies {rate.place(r)} a factor of {rate.NEAR} of it" for name, r in at.iterrows()}
-    meant = ", far below: to be able to store the table does not stop a size from filling the hole" if at.loc["capacity", "ratio_high"] < 1 / rate.NEAR else ""
+rated = chapters["rate"].runs[chapters["rate"].runs["part"] == "answers"]
+curves = chapters["rate"].curves(rated)
+
+
+def small():
+    stored = rated[rated["answers"] == "dealt"].groupby("width")["seen_accuracy"].mean()
+    recall, _ = lines.memorizes(chapters["lines"].runs)
+    shown = f", and read line by line it recalls {100 * recall.mean:.0f} % of them ({words.span(recall.low, recall.high)}; {{doc}}`lines`)" if recall.units else ""
     return (
-        "As the rule counts, success falls to one half at some size. The size into which the table of dealt answers fits "
-        f"{placed['capacity']}{meant}. The size at which storing gets as fast as finding the rule {placed['rate']}."
+        f"- *Small models cannot memorize.* Of a table of the same size without a rule, n14 stores {100 * stored.get(14, float('nan')):.0f} %; the capitals as published it does not"
+        f"{shown}. Whether it can memorize depends on what, and on how it is shown."
     )
 
 
-def sentence():
-    answered = chapters["rate"].runs[chapters["rate"].runs["part"] == "answers"]
-    when = rate.times(chapters["rate"].curves(answered))
-    dealt, true = (answered[answered["answers"] == kind] for kind in ("dealt", "true"))
-    stored = dealt.groupby("width")["seen_accuracy"].mean()
-    end = true.assign(share=estimates.share_right).groupby("width")["share"].mean()
-    once = (
-        (when[when["answers"] == "true"].set_index("width")["iteration"] < float("inf"))
-        .groupby(level=0)
-        .agg(["sum", "size"])
-    )
-    sizes = [width for width in end.index if width >= 28]
+def large():
+    end = rated[rated["answers"] == "true"].assign(share=estimates.share_right).groupby("width")["share"].mean()
+    when = rate.times(curves)
+    once = (when[when["answers"] == "true"].set_index("width")["iteration"] < float("inf")).groupby(level=0).agg(["sum", "size"])
     each = words.listing(
         f"{words.size_name(w)} ({once.loc[w, 'sum']} of {once.loc[w, 'size']} runs had three of four right at some time; at the end {100 * end[w]:.0f} % are right)"
-        for w in sizes
+        for w in end.index[end.index >= 28]
     )
-    scanned = chapters["scan"].runs
-    deep = scanned[(scanned["task"] == "arithmetic") & (scanned["layers"] > 1) & (scanned["width"] == 28)].assign(share=estimates.share_right)
-    ends = estimates.table(deep, ["layers"])
-    deeper = words.listing(f"{r.layers} layers {100 * r.mean:.0f} % ({words.span(r.low, r.high)}, {words.count(r.runs, 'run')})" for r in ends.itertuples()) if len(ends) else ""
-    text = f"- *Small models cannot memorize.* Of a table of the same size without a rule, n14 stores {100 * stored.get(14, float('nan')):.0f} %; the capitals as published it does not"
-    recall, _ = lines.memorizes(chapters["lines"].runs)
-    text += f", and read line by line it recalls {100 * recall.mean:.0f} % of them ({words.span(recall.low, recall.high)}; {{doc}}`lines`)" if recall.units else ""
-    text += ". Whether it can memorize depends on what, and on how it is shown.\n"
-    text += f"- *Large models cannot generalize.* With aligned windows: {each}. What they have at some time they mostly lose as training goes on"
-    here_tuned = chapters["tuning"].runs
-    best = tuning.chosen(tuning.shares(chapters["tuning"].items(here_tuned, groups=["held out"]), here_tuned)) if len(here_tuned) else here_tuned
-    own = words.listing(f"{words.size_name(r.width)} has {100 * r.tests:.0f} % right ({words.span(r.low, r.high)})" for r in best.itertuples() if r.width > 14) if len(best) > 1 else ""
-    text += f"; given a learning rate and a time of its own, {own} of pairs that took no part in the choice ({{doc}}`tuning`)" if own else ""
-    text += f"; at width 28 deeper models end with more: {deeper} ({{doc}}`scan`).\n" if deeper else ".\n"
+    text = f"- *Large models cannot generalize.* With aligned windows: {each}. What they have at some time they mostly lose as training goes on"
+    tuned = chapters["tuning"].runs
+    best = tuning.chosen(tuning.shares(chapters["tuning"].items(tuned, groups=["held out"]), tuned)) if len(tuned) else tuned
+    if len(best) > 1:
+        own = words.listing(f"{words.size_name(r.width)} has {100 * r.tests:.0f} % right ({words.span(r.low, r.high)})" for r in best.itertuples() if r.width > 14)
+        text += f"; given a learning rate and a time of its own, {own} of pairs that took no part in the choice ({{doc}}`tuning`)"
+    sums = chapters["scan"].runs
+    deep = sums[(sums["task"] == "arithmetic") & (sums["layers"] > 1) & (sums["width"] == 28)]
+    if len(deep):
+        ends = estimates.table(deep.assign(share=estimates.share_right), ["layers"])
+        deeper = words.listing(f"{r.layers} layers {100 * r.mean:.0f} % ({words.span(r.low, r.high)}, {words.count(r.runs, 'run')})" for r in ends.itertuples())
+        text += f"; at width 28 deeper models end with more: {deeper} ({{doc}}`scan`)"
+    return f"{text}."
+
+
+def both():
     stream = chapters["order"].runs[chapters["order"].runs["windows"] == "anywhere"]
     judged = controls.judged(chapters["controls"].runs).groupby("verdict", sort=False)["width"]
-    for r in controls.windows(chapters["controls"].runs, stream).head(1).itertuples():
-        said = words.listing(f"*{verdict}* in {words.listing(map(words.size_name, cell))}" for verdict, cell in judged)
-        text += (
-            f"- *Both tasks at once end generalization.* Not shown to be the facts. Without any, the joint task's window and batch bring {words.size_name(r.width)} from {100 * r.own:.0f} to {100 * r.alone:.0f} % of the hidden sums "
-            f"(the same {r.runs} seeds, {answers.said(r.low, r.high, r.difference)}; not a registered contrast), and from {100 * r.own_seen:.0f} to {100 * r.seen:.0f} % of the seen ones. What facts add is, by the registered rule, {said}.\n"
+    said = words.listing(f"*{verdict}* in {words.listing(map(words.size_name, cell))}" for verdict, cell in judged)
+    published = [
+        f"- *Both tasks at once end generalization.* Not shown to be the facts. Without any, the joint task's window and batch bring {words.size_name(r.width)} from {100 * r.own:.0f} to {100 * r.alone:.0f} % of the hidden sums "
+        f"(the same {r.runs} seeds, {answers.said(r.low, r.high, r.difference)}; not a registered contrast), and from {100 * r.own_seen:.0f} to {100 * r.seen:.0f} % of the seen ones. What facts add is, by the registered rule, {said}."
+        for r in controls.windows(chapters["controls"].runs, stream).head(1).itertuples()
+    ]
+    cells = lines.judged(chapters["lines"].runs)
+    by_line = [
+        f"{words.size_name(r.width)} *{r.verdict}* ({100 * r.alone:.0f} % of the hidden sums alone, {100 * r.both:.0f} % with the capitals, of which {100 * r.recall:.0f} % are recalled)"
+        for r in cells[cells["alone"] >= 0.5].itertuples()
+    ]
+    aligned = f"- *And where a window is one line*, {words.listing(by_line) if by_line else 'no size has anything to lose'} ({{doc}}`lines`)."
+    return "\n".join([*published, *([aligned] if len(cells) else [])])
+
+
+def therefore():
+    at = rate.accounts(rated, curves).set_index("quantity")
+    placed = "It cannot be said."
+    if len(at):
+        lies = {name: f"lies {rate.place(r)} a factor of {rate.NEAR} of it" for name, r in at.iterrows()}
+        meant = ", far below: to be able to store the table does not stop a size from filling the hole" if at.loc["capacity", "ratio_high"] < 1 / rate.NEAR else ""
+        placed = (
+            "As the rule counts, success falls to one half at some size. The size into which the table of dealt answers fits "
+            f"{lies['capacity']}{meant}. The size at which storing gets as fast as finding the rule {lies['rate']}."
         )
-    judged = lines.judged(chapters["lines"].runs)
-    if len(judged):
-        both = [f"{words.size_name(r.width)} *{r.verdict}* ({100 * r.alone:.0f} % of the hidden sums alone, {100 * r.both:.0f} % with the capitals, of which {100 * r.recall:.0f} % are recalled)" for r in judged[judged["alone"] >= 0.5].itertuples()]
-        text += f"- *And where a window is one line*, {words.listing(both) if both else 'no size has anything to lose'} ({{doc}}`lines`).\n"
     decided = found[~found["verdict"].isin(["missing", "unresolved", "between", "neither", "described", "not testable", "sums not learnt", "none shown"])]
-    return (
-        text
-        + f"- *Therefore capacity.* {fits()} Of {len(found)} rows {len(decided)} decide{'s' * (len(decided) == 1)} something"
-        + (f" ({'; '.join(f'{r.cause}: *{r.verdict}*' for r in decided.itertuples())})." if len(decided) else ".")
-    )
+    named = f" ({'; '.join(f'{r.cause}: *{r.verdict}*' for r in decided.itertuples())})" if len(decided) else ""
+    return f"- *Therefore capacity.* {placed} Of {len(found)} rows {len(decided)} decide{'s' * (len(decided) == 1)} something{named}."
 
 
-chapter.tell(chapters["rate"].runs, sentence)
+chapter.tell(rated, lambda: "\n".join(filter(None, [small(), large(), both(), therefore()])))
 
 # %% [markdown]
 # In no row: what the weights say, which is no cause and has its verdict in {doc}`geometry`; and two exploratory chapters that judge nothing, {doc}`clock` and {doc}`hole`.
@@ -108,7 +115,7 @@ chapter.tell(chapters["rate"].runs, sentence)
 # ## Beside what others found
 #
 # That memorizing and generalizing race each other, and that rates decide and not capacity, is what Nguyen and Reddy {cite:p}`nguyen2024` find for learning in context: two nearly independent parts of a small
-# transformer, of which the faster wins; {doc}`rate` puts their account to the test. Skills that come first and go while the loss falls are
+# transformer, of which the faster wins; the rows of {doc}`rate` above are a test of it. Skills that come first and go while the loss falls are
 # known from learning in context {cite:p}`singh2023,singh2025`, and weight decay is one way to keep them. Varma and others {cite:p}`varma2023` expect the reverse of what larger sizes do here: a rule that costs less weight than
 # a table should win in the end if decay presses on weights; these recipes have next to none. In Omnigrok {cite:p}`liu2022omnigrok` the norm of the weights stands where Varma and others have efficiency. Liu and Lu {cite:p}`liu2026` find
 # noisy answers stored sooner than true ones, and a rule that is still there under the stored noise: a lookup that overrides. Of the joint task, Huang and others {cite:p}`huang2024` report that memory work mixed in delays the rule to larger
