@@ -11,9 +11,9 @@ from lib.experiments import controls, grokking, lines, order, pairs, rate, scan,
 from lib.settings import settle
 
 ACCOUNTS = {
-    "capacity": "the table fits into models from {} the size of half success, where a curve fitted to the sizes from "
-    f"n{rate.FITTED} on is at one half",
-    "rate": "storing it gets as fast as finding the rule at {}",
+    "capacity": "the table fits into models from {} the size at which half of the hidden sums are right (on a curve "
+    f"fitted to the sizes from n{rate.FITTED} on)",
+    "rate": "storing it gets as fast as finding the rule at {} that size",
 }
 WINDOWS = {"lines": "aligned", "anywhere": "published stream", "pairs": "no order"}
 
@@ -25,7 +25,7 @@ def read(store: str | None) -> dict[str, Chapter]:
 
 def said(low: float, high: float, value: float) -> str:
     """A difference with its interval, such as "+31 points (+12 to +48)"."""
-    return f"{100 * value:+.0f} points ({100 * low:+.0f} to {100 * high:+.0f})" if low == low else "–"
+    return f"{100 * value:+z.0f} points ({100 * low:+z.0f} to {100 * high:+z.0f})" if low == low else "–"
 
 
 def _pairs(here: Chapter) -> list[tuple[str, str, str]]:
@@ -52,7 +52,7 @@ def _rate(here: Chapter) -> list[tuple[str, str, str]]:
         for r in moved.itertuples()
         if r.mlp_rate != 1
     ]
-    slowed = f"the size of half success becomes {words.listing(by)}" if by else "–"
+    slowed = f"the size at which half of the hidden sums are right becomes {words.listing(by)}" if by else "–"
     raced = rate.races(curves)
     later = [
         f"{np.exp(r.difference):.2f} times ({np.exp(r.low):.2f} to {np.exp(r.high):.2f}) with a rate x {r.mlp_rate:g}"
@@ -105,15 +105,15 @@ def _scan(here: Chapter) -> list[tuple[str, str, str]]:
     three, gains, shapes, does = scan.matched(here.runs), scan.fits(here.runs), "–", "–"
     if three["units"].min():
         most = three.loc[three["mean"].abs().idxmax()]
-        pair, bounds = [most["first"], most["second"]], [most["low"], most["high"], most["mean"]]
+        better, worse, low, high = most[["first", "second", "low", "high"]]
         if most["mean"] < 0:
-            pair, bounds = pair[::-1], [-most["high"], -most["low"], -most["mean"]]
-        shapes = f"of nearly as many parameters, {' less '.join(pair)}: {said(*bounds)}"
+            better, worse, low, high = worse, better, -high, -low
+        lead = f"{said(low, high, abs(most['mean']))} of the hidden sums"
+        shapes = f"with nearly as many parameters, {better} leads {worse} by {lead}"
     if gains.notna().all():
         a_run = scan.by_run(here.runs, gains)["layers"]
-        better = f"{gains['layers']:.0f} in BIC ({a_run:.0f} with a run for one observation), the width by "
-        better += f"{gains['width']:.0f}"
-        shapes += f"; beside parameters the layers improve the fit by {better}"
+        by = f"{gains['layers']:.0f} in BIC ({a_run:.0f} with a run for one observation), the width by "
+        shapes += f"; beside parameters the layers improve the fit by {by}{gains['width']:.0f}"
     both, word = scan.does_both(scan.spectrum(here.runs)), "missing"
     if {"arithmetic", "facts"} <= set(here.runs["task"]):
         runs = here.runs[here.runs["task"] == "facts"].groupby("width").size().max()
@@ -199,7 +199,7 @@ def is_it_capacity(found: pd.DataFrame) -> list[str]:
     text = [parts[account]]
     if word.get("parameters, width or depth") == "not parameters alone":
         shapes = effect["parameters, width or depth"].partition(";")[0]
-        text.append(f"*Not the number of parameters alone*: {shapes} of the hidden sums ({{doc}}`scan`).")
+        text.append(f"*Not the number of parameters alone*: {shapes} ({{doc}}`scan`).")
     mlp = "the MLP's learning rate alone"
     if word.get(mlp) == "rate is a cause":
         how = {

@@ -48,7 +48,7 @@ def _by_claim(judged: pd.DataFrame, gaps: pd.DataFrame) -> dict[str, pd.DataFram
             cells = gaps[gaps["variant"] == "base"]
             named = {"arithmetic": "sums: n14 − {}", "facts": "capitals: {} − n14"}
             size = [named[r.task].format(r.size) for r in cells.itertuples()]
-            ours = [f"{100 * r.estimate:+.0f} points" if r.runs else "no run" for r in cells.itertuples()]
+            ours = [f"{100 * r.estimate:+z.0f} points" if r.runs else "no run" for r in cells.itertuples()]
             cells = cells.assign(size=size, paper="–", here=ours)
         table = pd.DataFrame({"size": cells["size"], THEIRS: cells["paper"], "ours": cells["here"]})
         table["95 % interval"] = list(map(_interval, cells.itertuples()))

@@ -46,7 +46,7 @@ def per_cent(share: float) -> str:
 
 def span(low: float, high: float, scale: float = 100, unit: str = " %", digits: int = 0) -> str:
     """An interval, such as "41 to 73 %"; "–" where there is none."""
-    return f"{scale * low:.{digits}f} to {scale * high:.{digits}f}{unit}" if low == low else "–"
+    return f"{scale * low:z.{digits}f} to {scale * high:z.{digits}f}{unit}" if low == low else "–"
 
 
 def share(successes: int, runs: int, unit: str = "") -> str:

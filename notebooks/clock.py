@@ -63,8 +63,8 @@ chapter.figure("clock", runs, hands)
 # %% tags=["remove-input"]
 def fallen(r):
     if r.low != r.low:
-        return f"{100 * r.fall:.0f}, not evidence yet"
-    return f"{100 * r.fall:.0f} ({words.span(r.low, r.high, unit='')})" if r.fall else "none: best at the end"
+        return f"{100 * r.fall:z.0f}, not evidence yet"
+    return f"{100 * r.fall:z.0f} ({words.span(r.low, r.high, unit='')})" if r.fall else "none: best at the end"
 
 
 def falls():

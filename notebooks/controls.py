@@ -39,8 +39,8 @@ chapter.say(here.progress())
 def answer():
     rows = [
         {"size": words.size_name(r.width), "verdict": r.verdict, "alone (%)": f"{100 * r.alone:.0f}", "with facts, equal exposures (%)": f"{100 * r.equal:.0f}"}
-        | {"facts less alone (points)": f"{100 * r.difference:+.0f} ({words.span(r.low, r.high, unit='')})", "seen sums with facts (%)": f"{100 * r.seen:.0f}"}
-        | {"random names less capitals (points)": f"{100 * r.names:+.0f} ({words.span(r.names_low, r.names_high, unit='')}), {r.specific}"}
+        | {"facts less alone (points)": f"{100 * r.difference:+z.0f} ({words.span(r.low, r.high, unit='')})", "seen sums with facts (%)": f"{100 * r.seen:.0f}"}
+        | {"random names less capitals (points)": f"{100 * r.names:+z.0f} ({words.span(r.names_low, r.names_high, unit='')}), {r.specific}"}
         for r in judged.itertuples()
     ]
     return (

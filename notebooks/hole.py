@@ -63,7 +63,7 @@ def differences():
             "size": words.size_name(r.width),
             "what is compared": f"{hole.SAID[r.first]} less {hole.SAID[r.second]}",
             "runs": f"{r.first_runs} and {r.second_runs}",
-            "difference (points)": f"{100 * r.difference:+.0f}"
+            "difference (points)": f"{100 * r.difference:+z.0f}"
             + (f" ({words.span(r.low, r.high, unit='')})" if r.low == r.low else ", not evidence yet"),
         }
         for r in apart.itertuples()
@@ -130,7 +130,7 @@ if len(short):
 def remember():
     points = []
     for r in apart[(apart["first"] == "shown") & (apart["second"] == "all")].itertuples():
-        size, by = words.size_name(r.width), f"{100 * r.difference:+.0f} points"
+        size, by = words.size_name(r.width), f"{100 * r.difference:+z.0f} points"
         if r.low != r.low:
             points.append(
                 f"{size}: {by} with the hidden operands shown, from {r.first_runs} runs against {r.second_runs}: not evidence yet."
@@ -149,7 +149,7 @@ def remember():
             )
     for r in apart[(apart["first"] == "answers") & ((apart["low"] > 0) | (apart["high"] < 0))].itertuples():
         points.append(
-            f"Training the answers alone {'helps' if r.low > 0 else 'hurts'} {words.size_name(r.width)} ({100 * r.difference:+.0f} points, {words.span(r.low, r.high, unit='')})."
+            f"Training the answers alone {'helps' if r.low > 0 else 'hurts'} {words.size_name(r.width)} ({100 * r.difference:+z.0f} points, {words.span(r.low, r.high, unit='')})."
         )
     split = hole.by_operation(here.last(runs, ["held out"]))
     for r in split[split["targets"] == "shown"].to_dict("records"):

@@ -64,9 +64,9 @@ chapter.figure("lines", here.runs, both_tasks)
 def costs():
     rows = [
         {"size": words.size_name(r.width), "verdict": r.verdict, "hidden sums alone (%)": f"{100 * r.alone:.0f}", "with the capitals (%)": f"{100 * r.both:.0f}"}
-        | {"difference (points)": f"{100 * r.difference:+.0f} ({words.span(r.low, r.high, unit='')})", "seen sums then (%)": f"{100 * r.seen:.0f}", "capitals then (%)": f"{100 * r.recall:.0f}"}
+        | {"difference (points)": f"{100 * r.difference:+z.0f} ({words.span(r.low, r.high, unit='')})", "seen sums then (%)": f"{100 * r.seen:.0f}", "capitals then (%)": f"{100 * r.recall:.0f}"}
         | {"runs that do both": f"{r.does} of {r.asked} ({words.span(r.does_low, r.does_high)}), {r.word}"}
-        | {"random names less capitals (points)": f"{100 * r.names:+.0f} ({words.span(r.names_low, r.names_high, unit='')}), {r.specific}"}
+        | {"random names less capitals (points)": f"{100 * r.names:+z.0f} ({words.span(r.names_low, r.names_high, unit='')}), {r.specific}"}
         for r in judged.itertuples()
         if r.verdict != "missing"
     ]

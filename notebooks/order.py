@@ -33,7 +33,7 @@ chapter.say(here.progress())
 # %% tags=["remove-input"]
 def answer():
     each = [
-        f"**{words.size_name(r.width)}: {r.verdict}.** Without order {100 * r.without_order:.0f} % of the held-out sums are right, with it {100 * r.with_order:.0f} % (difference {100 * r.difference:+.0f} points, "
+        f"**{words.size_name(r.width)}: {r.verdict}.** Without order {100 * r.without_order:.0f} % of the held-out sums are right, with it {100 * r.with_order:.0f} % (difference {100 * r.difference:+z.0f} points, "
         f"{words.span(r.low, r.high, unit='')}; upper bound without order {100 * r.high_without:.1f} %, where the rule asks for under 10); aligned, where a window sees one line only, {100 * r.aligned:.0f} %."
         for r in judged.itertuples()
         if r.verdict

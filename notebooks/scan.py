@@ -74,7 +74,7 @@ chapter.figure("scan_expansion", sums[sums["layers"] == 1], lambda: shapes("expa
 # %% tags=["remove-input"]
 def matched():
     rows = [
-        {"first": r.first, "second": r.second, "first less second (points)": f"{100 * r.mean:+.0f} ({words.span(r.low, r.high, unit='')})", "runs each": r.units}
+        {"first": r.first, "second": r.second, "first less second (points)": f"{100 * r.mean:+z.0f} ({words.span(r.low, r.high, unit='')})", "runs each": r.units}
         for r in three.itertuples()
     ]
     return pd.DataFrame(rows)

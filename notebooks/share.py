@@ -32,7 +32,7 @@ chapter.say(here.progress())
 # %% tags=["remove-input"]
 def answer():
     each = [
-        f"with {r.hides} hidden by {100 * r.lead:+.0f} points ({words.span(r.lead_low, r.lead_high, unit='')})"
+        f"with {r.hides} hidden by {100 * r.lead:+z.0f} points ({words.span(r.lead_low, r.lead_high, unit='')})"
         for r in share.leads(table).itertuples()
     ]
     outside = [

@@ -473,11 +473,11 @@ def accounts(page: Page) -> None:
     assert found[0] == f"{fits / half:.2g}"
     at = {rate: halves(np.array(sorted(cell)), np.array([np.mean(cell[n]) for n in sorted(cell)])) for rate, cell in slowed.items()}
     assert all(len(runs) == 20 for cell in slowed.values() for runs in cell.values())
-    (ratio,) = page.take(r"size of half success becomes ([\d.]+) times as large \([\d.]+ to [\d.]+\)")
+    (ratio,) = page.take(r"half of the hidden sums are right becomes ([\d.]+) times as large \([\d.]+ to [\d.]+\)")
     close(ratio, [at[0.1] / at[1]], 0.01)
 
     (points,) = page.take(
-        r"width 14, 4 layers, expansion 1 less width 14, 1 layer, expansion 11: \+(\d+) points \(\+\d+ to \+\d+\)"
+        r"width 14, 4 layers, expansion 1 leads width 14, 1 layer, expansion 11 by \+(\d+) points \(\+\d+ to \+\d+\)"
     )
     shaped = {k: v for k, v in usual.items() if k not in ("layers", "expansion")} | {"mlp_rate": 1, "answer_order": None}
     means = []
@@ -991,8 +991,8 @@ def test_lines():
         seen, recall_ = (np.mean(x) for x in ([r[:200][~HIDDEN].mean() for r in both], [r[200:].mean() for r in both]))
         said = ("hidden sums alone (%)", "with the capitals (%)", "seen sums then (%)", "capitals then (%)")
         assert [row[name] for name in said] == [f"{100 * x:.0f}" for x in (hidden, with_it, seen, recall_)]
-        assert row["difference (points)"].split()[0] == f"{100 * (with_it - hidden):+.0f}"
-        assert row["random names less capitals (points)"].split()[0] == f"{100 * (names - with_it):+.0f}"
+        assert row["difference (points)"].split()[0] == f"{100 * (with_it - hidden):+z.0f}"
+        assert row["random names less capitals (points)"].split()[0] == f"{100 * (names - with_it):+z.0f}"
         does = sum(r[:200][HIDDEN].sum() >= 3 and r[200:].mean() >= 0.95 for r in both)
         low, high = (stats.beta.ppf(q, does + x, len(both) - does + 1 - x) for q, x in ((0.005, 0), (0.995, 1)))
         low, high = (low if does else 0.0), (high if does < len(both) else 1.0)

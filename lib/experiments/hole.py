@@ -72,6 +72,6 @@ def message(table: pd.DataFrame) -> str:
     said = [f"raises {words.listing(more)}"] if more else []
     said += [f"lowers {words.listing(less)}"] if less else []
     if shown["low"].isna().all():
-        each = [f"{words.size_name(r.width)} {100 * r.difference:+.0f} points" for r in shown.itertuples()]
+        each = [f"{words.size_name(r.width)} {100 * r.difference:+z.0f} points" for r in shown.itertuples()]
         return f"Showing the hidden operands: {', '.join(each) or 'no run yet'} (not evidence yet)"
     return f"Showing the hidden operands {' and '.join(said) or 'changes nothing that these runs can show'}"
