@@ -149,7 +149,7 @@ def departures():
 chapter.tell(every, departures)
 
 # %% [markdown]
-# The neighbouring seeds: runs of seeds 1 and 2 with one order of the lines were made before the others of seeds 0 and 1, and one run of seed 1 was interrupted and went on after runs of seed 2.
+# Between neighbouring seeds, runs with one order of the lines were made before the others of the seed before, and one run was interrupted and went on after runs of the next seed.
 
 # %% tags=["remove-input"]
 def with_fewer():
