@@ -148,7 +148,7 @@ def _lines(here: Chapter) -> list[tuple[str, str, str]]:
         effect = f"{100 * r.alone:.0f} % alone, with facts {said(r.low, r.high, r.difference)}"
         rows.append((f"joint training, one line a window, {words.size_name(r.width)}", effect, r.verdict))
     does = [words.size_name(r.width) for r in judged.itertuples() if r.word == "does both"]
-    each = ", ".join(f"{words.size_name(r.width)} {r.does} of {r.asked}" for r in judged.itertuples())
+    each = ", ".join(f"{words.size_name(r.width)} {r.does} of {r.asked} ({r.word})" for r in judged.itertuples())
     word = "missing" if judged.empty else "yes" if does else "none shown"
     rows.append(("a model that does both at once, one line a window", f"runs that do: {each}" if each else "–", word))
     return rows

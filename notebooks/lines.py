@@ -141,13 +141,14 @@ chapter.tell(here.runs, blanks)
 
 # %% tags=["remove-input"]
 def remember():
-    does, some = ([words.size_name(r.width) for r in judged[chosen].itertuples()] for chosen in (judged["word"] == "does both", judged["does"] > 0))
+    does, never, some = ([words.size_name(width) for width in judged.loc[chosen, "width"]] for chosen in (judged["word"] == "does both", judged["word"] == "does not", judged["does"] > 0))
     word = lines.memorizes(here.runs)[1]
     said = {"memorizes": "n14 stores most capitals", "does not memorize": "n14 does not store the capitals", "unresolved": "it is open whether n14 stores the capitals"}
     text = [said[word]] if word in said else []
     if judged["asked"].sum():
-        text.append(f"{words.listing(does)} {'does' if len(does) == 1 else 'do'} both tasks at once" if does else f"single runs of {words.listing(some)} do both tasks at once" if some else "no run does both tasks at once")
-    return f"**To remember.** With one line a window {words.listing(text)}." if text else words.NONE
+        text.append(f"some runs of {words.listing(some)} do both tasks at once" if some else "no run does both tasks at once")
+        text += [f"by the rule *{what}*: {words.listing(sizes)}" for what, sizes in (("does both", does), ("does not", never)) if sizes]
+    return f"**To remember.** With one line a window {'; '.join(text)}." if text else words.NONE
 
 
 chapter.tell(judged, remember)
