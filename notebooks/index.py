@@ -61,8 +61,8 @@ def line_by_line():
     if found.empty:
         return ""
     said = "; ".join(f"*{word}*, {words.listing(map(words.size_name, cell))}" for word, cell in found.groupby("verdict", sort=False)["width"])
-    does = [f"{r.does} of {r.asked} of {words.size_name(r.width)}" for r in found.itertuples() if r.does]
-    return f" Read line by line, {words.listing(does) + ' runs do' if does else 'no run does'} both tasks at once; can it be said what the capitals cost the hidden sums? By the rule: {said} ({{doc}}`lines`)."
+    does = [f"{r.does} of {r.asked} runs of {words.size_name(r.width)}" for r in found.itertuples() if r.does]
+    return f" Read line by line, {words.listing(does) + ' do' if does else 'no run does'} both tasks at once; can it be said what the capitals cost the hidden sums? By the rule: {said} ({{doc}}`lines`)."
 
 
 def besides():

@@ -433,7 +433,7 @@ def by_line(page: Page) -> None:
         both = [run["greedy"][-1] for run in cells["joint", width, None, "capitals", 1, "together", 30_000]]
         does = sum(right[:200][HIDDEN].sum() >= 3 and right[200:].mean() >= 0.95 for right in both)
         if does:
-            page.take(rf"{does} of {len(both)} of n{width}(?= runs|,| and)")
+            page.take(rf"{does} of {len(both)} runs of n{width}(?= do|,| and)")
 
 
 def accounts(page: Page) -> None:
