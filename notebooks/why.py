@@ -76,20 +76,27 @@ def large():
 
 def both():
     stream = chapters["order"].runs[chapters["order"].runs["windows"] == "anywhere"]
+    moved = controls.windows(chapters["controls"].runs, stream)
+    if moved.empty:
+        return ""
+    r = next(moved.itertuples())
     judged = controls.judged(chapters["controls"].runs).groupby("verdict", sort=False)["width"]
     said = words.listing(f"*{verdict}* in {words.listing(map(words.size_name, cell))}" for verdict, cell in judged)
-    published = [
+    return (
         f"- *Both tasks at once end generalization.* Not shown to be the facts. Without any, the joint task's window and batch bring {words.size_name(r.width)} from {100 * r.own:.0f} to {100 * r.alone:.0f} % of the hidden sums "
         f"(the same {r.runs} seeds, {answers.said(r.low, r.high, r.difference)}; not a registered contrast), and from {100 * r.own_seen:.0f} to {100 * r.seen:.0f} % of the seen ones. What facts add is, by the registered rule, {said}."
-        for r in controls.windows(chapters["controls"].runs, stream).head(1).itertuples()
-    ]
-    cells = lines.judged(chapters["lines"].runs)
-    by_line = [
+    )
+
+
+def line_by_line():
+    judged = lines.judged(chapters["lines"].runs)
+    if judged.empty:
+        return ""
+    able = [
         f"{words.size_name(r.width)} *{r.verdict}* ({100 * r.alone:.0f} % of the hidden sums alone, {100 * r.both:.0f} % with the capitals, of which {100 * r.recall:.0f} % are recalled)"
-        for r in cells[cells["alone"] >= 0.5].itertuples()
+        for r in judged[judged["alone"] >= 0.5].itertuples()
     ]
-    aligned = f"- *And where a window is one line*, {words.listing(by_line) if by_line else 'no size has anything to lose'} ({{doc}}`lines`)."
-    return "\n".join([*published, *([aligned] if len(cells) else [])])
+    return f"- *And where a window is one line*, {words.listing(able) if able else 'no size has anything to lose'} ({{doc}}`lines`)."
 
 
 def therefore():
@@ -107,7 +114,7 @@ def therefore():
     return f"- *Therefore capacity.* {placed} Of {len(found)} rows {len(decided)} decide{'s' * (len(decided) == 1)} something{named}."
 
 
-chapter.tell(rated, lambda: "\n".join(filter(None, [small(), large(), both(), therefore()])))
+chapter.tell(rated, lambda: "\n".join(filter(None, [small(), large(), both(), line_by_line(), therefore()])))
 
 # %% [markdown]
 # In no row: what the weights say, which is no cause and has its verdict in {doc}`geometry`; and two exploratory chapters that judge nothing, {doc}`clock` and {doc}`hole`.
