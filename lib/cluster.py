@@ -204,7 +204,7 @@ class _Sweep:
         for answer in ready:
             job = self.flying.pop(answer)
             reached = self._keep(answer, job)
-            rest = [run for run in job if reached.get(run.id, (0, 0))[1] < run.iterations]
+            rest = [run for run in job if reached.get(run.id, (0, 0))[1] < run.updates]
             if not rest:
                 continue
             got_on = any(first < last for first, last in reached.values())

@@ -81,8 +81,8 @@ def _provenance(stack: Stack, seconds: float) -> dict:
 def kept(run: Run, weights: str) -> list[int]:
     """The iterations at which a run keeps its weights: none, the last, or `KEPT` spaced by logarithm, with the last."""
     if weights in ("log", "late"):
-        return spaced(run.iterations, run.iterations * LATE if weights == "late" else 1, KEPT)
-    return [run.iterations] if weights == "final" else []
+        return spaced(run.updates, run.updates * LATE if weights == "late" else 1, KEPT)
+    return [run.updates] if weights == "final" else []
 
 
 class _Course:
@@ -167,7 +167,7 @@ def train_stack(
     while True:
         course.look(evaluations)
         tell(stack.iteration)
-        if stack.iteration == runs[0].iterations:
+        if stack.iteration == runs[0].updates:
             break
         over = time.monotonic() > deadline and stack.iteration > at_start  # or the same call might never get on
         stopping = over or stop()
@@ -179,8 +179,8 @@ def train_stack(
         begun = time.monotonic()
         stack.advance(updates)
         chunk = max(1, int(updates * min(CHUNK_SECONDS / max(time.monotonic() - begun, 1e-6), 1_000)))
-    updates = max(1, runs[0].iterations - at_start)
-    course.finish((time.monotonic() - started) * runs[0].iterations / updates)  # for all of a stack, from its beginning
+    updates = max(1, runs[0].updates - at_start)
+    course.finish((time.monotonic() - started) * runs[0].updates / updates)  # for all of a stack, from its beginning
     return True
 
 

@@ -18,6 +18,7 @@ BOUNDS = {  # of every whole number that a person may give: the least and the mo
     "context": (1, 10_000),
     "batch": (1, 100_000),
     "copies": (1, 1_000),
+    "stop_after": (1, 10_000_000),
     "evaluate_every": (1, 10_000_000),
 }
 

@@ -188,7 +188,7 @@ def fitting(run: Run, tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], li
         need(state[name].dtype == torch.float32 and state[name].isfinite().all(), f"{name} is not finite float32")
     at, count, prompts = int(state["iteration"]), len(curve["iteration"]), len(prompt_table(run))
     due = [i for i in run.evaluations() if i <= at]
-    need(0 <= at <= run.iterations and curve["iteration"].tolist() == due, "its evaluations are not those of the run")
+    need(0 <= at <= run.updates and curve["iteration"].tolist() == due, "its evaluations are not those of the run")
     need(curve["loss"].shape == (count,), "it has another number of losses than of evaluations")
     for name in SCORES:
         need(curve[name].shape == (count, prompts), f"{name} has another shape than the task's prompts")

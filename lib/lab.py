@@ -66,7 +66,7 @@ def cost(run: Run) -> float:
         update = token * windows * corpus.context / FLOPS_A_SECOND["plain"]
     else:
         update = token * prefixes(corpus) / FLOPS_A_SECOND["fused"]
-    return run.iterations * update
+    return run.updates * update
 
 
 @functools.cache
@@ -89,10 +89,10 @@ class _Bar:
     """Progress over all runs, weighted by their cost."""
 
     def __init__(self, runs: list[Run]):
-        self.iterations = {run.id: run.iterations for run in runs}
+        self.updates = {run.id: run.updates for run in runs}
         costs = {run.id: cost(run) for run in runs}
         total = sum(costs.values())
-        self.unit = {run.id: 100 * costs[run.id] / total / run.iterations for run in runs}  # per cent an iteration
+        self.unit = {run.id: 100 * costs[run.id] / total / run.updates for run in runs}  # per cent an update
         self.at: dict[str, int] = {}
         self.finished, self.at_work, self.got_on = 0, "", False
         self.bar = tqdm(
@@ -106,7 +106,7 @@ class _Bar:
             self._advance(run, iteration)
         changed = at_work not in ("", self.at_work)
         self.at_work = at_work or self.at_work
-        done = f"{self.finished} of {len(self.iterations)} runs done"
+        done = f"{self.finished} of {len(self.updates)} runs done"
         self.bar.set_postfix_str(f"{done}, {self.at_work} at work", refresh=changed)
 
     def _advance(self, run: str, iteration: int) -> None:
@@ -117,7 +117,7 @@ class _Bar:
         else:
             self.got_on |= iteration > self.at.get(run, 0)
             self.bar.update(min(done, 100 - self.bar.n))
-        self.finished += self.at.get(run) != iteration == self.iterations[run]
+        self.finished += self.at.get(run) != iteration == self.updates[run]
         self.at[run] = iteration
 
 

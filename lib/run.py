@@ -19,7 +19,8 @@ FIRST = (
     "task", "width", "seed", "iterations", "layers", "heads", "expansion", "dropout", "weight_decay", "learning_rate",
     "minimum_learning_rate", "held_out", "line_order", "precision",
 )  # fmt: skip
-OPTIONAL = ("line_order", "answer_order", "context", "batch")  # whole numbers, or None for what is published
+# whole numbers, or None for what is published
+OPTIONAL = ("line_order", "answer_order", "context", "batch", "stop_after")
 CHOICES = {
     "precision": ("float32", "bfloat16"),
     "windows": tasks.WINDOWS,
@@ -47,7 +48,8 @@ class Run:
     "capitals" or "random" names; `context` and `batch` are None for those of the task; `mlp_rate` multiplies the
     learning rate of the MLP's matrices; `targets` are the characters that count in the loss (see `tasks.TARGETS`);
     `copies` is how often each fact stands in the text, and `turns` says whether sums and facts are learnt "together" or
-    one in each half of the iterations.
+    one in each half of the iterations. A run makes all `iterations` of its schedule, or ends with the update
+    `stop_after`.
 
     Two fields decide no outcome, but what is recorded of it: `evaluate_every` how often, in iterations; `scores`
     "all" of a prompt (scoring.py), its "greedy" answer alone, or with that the loss of the sums in "parts" (parts.py),
@@ -77,6 +79,7 @@ class Run:
     targets: str = "all"
     copies: int = 1
     turns: str = "together"
+    stop_after: int | None = None
     evaluate_every: int = 250
     scores: str = "all"
 
@@ -94,6 +97,8 @@ class Run:
         for name in BOUNDS.keys() & vars(self).keys():
             if not (name in OPTIONAL and getattr(self, name) is None):
                 whole(name, getattr(self, name))
+        if self.stop_after is not None and self.stop_after >= self.iterations:
+            raise UserError(f"stop_after is {self.stop_after}, but it must be less than iterations, {self.iterations}.")
         if self.windows == "pairs" and self.context is not None:
             raise UserError(f"context is {self.context}, but it must be None where windows is 'pairs'.")
         if self.scores == "parts" and (self.task != "arithmetic" or self.context is not None):
@@ -132,19 +137,24 @@ class Run:
         return Architecture(len(task.vocabulary), task.context, self.width, self.layers, self.heads, self.expansion)
 
     @property
+    def updates(self) -> int:
+        """How many updates the run makes."""
+        return self.stop_after or self.iterations
+
+    @property
     def shape(self) -> tuple:
         """What runs must have in common to be trained as one stack."""
         task = self.corpus
         text = (self.task, len(task.text), task.stride, task.batch, self.targets, self.turns, self.copies)
         recorded = (self.evaluate_every, self.scores == "parts")
-        return (self.architecture, self.iterations, *text, self.dropout, self.precision, *recorded)
+        return (self.architecture, self.iterations, self.updates, *text, self.dropout, self.precision, *recorded)
 
     def evaluations(self) -> list[int]:
         """The iterations at which the run is scored, from first to last; evenly spaced, in a short run at least 20."""
         if self.scores == "parts":
-            return [0, *spaced(self.iterations, self.iterations * LATE, 20)]
-        every = max(1, min(self.evaluate_every, self.iterations // 20))
-        return sorted({*range(0, self.iterations, every), self.iterations})
+            return [0, *spaced(self.updates, self.updates * LATE, 20)]
+        every = max(1, min(self.evaluate_every, self.updates // 20))
+        return sorted({*range(0, self.updates, every), self.updates})
 
     def turned(self) -> np.ndarray:
         """The first offset, and the number of offsets, of the windows of every update: (2, iterations), int64."""

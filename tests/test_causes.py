@@ -16,7 +16,20 @@ from conftest import plain_stack
 from lib import answers, claims, estimates, experiments, stats, tasks
 from lib import sweep as sweeps
 from lib.errors import UserError
-from lib.experiments import causes, controls, geometry, grokking, lines, order, pairs, rate, scan, share, tuning
+from lib.experiments import (
+    causes,
+    controls,
+    geometry,
+    grokking,
+    lines,
+    order,
+    pairs,
+    rate,
+    recipes,
+    scan,
+    share,
+    tuning,
+)
 from lib.model import initialize, uniform, unpack
 from lib.run import Run
 from lib.training import Stack, stream
@@ -55,6 +68,42 @@ def test_sweeps_have_the_registered_seeds(name):
             found = cell[cell["look"] <= look]
             assert found["seed"].nunique() == seeds
             assert sorted(found["seed"].unique()) == list(range(100, 100 + seeds))
+
+
+def test_added_sweeps_have_the_registered_seeds_and_pairs():
+    """Experiments 15 to 17 (book/causes.md)."""
+
+    def asked(name):
+        return experiments.load(name).sweep(**{**experiments.profile(name, "full"), "seeds": None})
+
+    cells = asked("found")
+    seeds = {part: cell.groupby("width")["seed"].agg(["min", "max", "nunique"]) for part, cell in cells.groupby("part")}
+    assert seeds["sizes"].index.tolist() == [8, 14, 20, 28, 40, 56] and seeds["widest"].index.tolist() == [112]
+    assert (seeds["sizes"] == [200, 243, 44]).all(axis=None) and (seeds["widest"] == [200, 209, 10]).all(None)
+    assert seeds["stream"].index.tolist() == [14, 28, 56] and (seeds["stream"] == [200, 209, 10]).all(axis=None)
+    assert cells.groupby("seed")["held_out"].nunique().eq(1).all()
+    pairs = cells.loc[cells["part"] == "sizes", "held_out"].unique()
+    assert len(pairs) == 44 and "5,7" not in pairs and all(pair[0] < pair[2] for pair in pairs)
+    assert cells["windows"].eq("lines").eq(cells["part"] != "stream").all()
+
+    cells = asked("recipes")
+    assert cells["seed"].isin(range(260, 268)).eq(cells["part"] == "grid").all()
+    assert cells[cells["part"] == "judged"].groupby(["learning_rate", "weight_decay", "width"])["seed"].agg(
+        ["min", "max", "nunique"]
+    ).eq([200, 259, 60]).all(axis=None)
+    assert len(recipes.PARTS["grid"]["recipes"]) == 20
+    for run in sweeps.rows(cells.drop_duplicates(["learning_rate", "shrinkage"])):
+        shrinkage = cells.loc[cells["run"] == run.id, "shrinkage"].item()
+        assert (run.rates().astype(float) * run.weight_decay).sum() == pytest.approx(shrinkage, rel=0.01)
+
+    cells = asked("large")
+    first = cells[cells["part"] == "first"].groupby(["learning_rate", "width"])["seed"].nunique()
+    assert first[1e-3].to_dict() == {48: 5, 96: 5, 192: 3, 384: 3}
+    assert first[1e-4].to_dict() == first[1e-5].to_dict() == {48: 5, 96: 5, 192: 1, 384: 1}
+    assert cells["learning_rate"].tolist()[:16] == [1e-3] * 16  # which come first
+    assert cells["stop_after"].eq(5_000).eq(cells["part"] == "first").all()
+    (whole,) = sweeps.rows(cells[cells["part"] == "whole"])
+    assert whole.architecture.parameters() == 10_631_808 and whole.updates == 30_000
 
 
 def test_causes_are_all_experiments_and_each_run_once():

@@ -211,6 +211,23 @@ def test_a_run_trained_in_a_stack_is_the_run_trained_alone(tmp_path):
     same_evidence(tmp_path / "stack", tmp_path / "alone")
 
 
+def test_a_run_that_stops_early_is_the_beginning_of_the_whole_run(tmp_path):
+    """Its schedule is that of all iterations; a checkpoint takes it to its end, too."""
+    whole = Run("arithmetic", 6, 1, iterations=60, evaluate_every=1)
+    part = replace(whole, stop_after=40)
+    assert part.evaluations() == list(range(41)) and part.shape != whole.shape
+    assert np.array_equal(part.rates(), whole.rates()) and lab.cost(part) == pytest.approx(lab.cost(whole) * 40 / 60)
+    store = Store(tmp_path)
+    for run in (whole, part):
+        assert course.train_stack([run], str(tmp_path), "cpu", float("inf"), weights={run.id: "final"})
+    everything, beginning = (store.stored(run.id).columns for run in (whole, part))
+    assert len(everything["loss"]) == 61 and list(store.weights(part)) == [40]
+    for name in ("iteration", "loss", "greedy"):
+        assert np.array_equal(everything[name][:41], beginning[name])
+    with pytest.raises(UserError, match=r"stop_after is 60, but it must be less than iterations, 60\.$"):
+        replace(whole, stop_after=60)
+
+
 # The real command, with checkpoints as often as can be, in the workers too: they import this file as their main module.
 OFTEN = """
 import runpy

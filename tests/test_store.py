@@ -73,7 +73,7 @@ def test_the_id_depends_on_every_factor():
         "dropout": 0.1, "weight_decay": 0.1, "learning_rate": 1e-3, "minimum_learning_rate": 1e-5,
         "held_out": "5,7 0,0", "line_order": 0, "precision": "bfloat16", "windows": "lines", "answer_order": 0,
         "facts": "random", "context": 24, "batch": 196, "mlp_rate": 0.1, "targets": "answers", "copies": 2,
-        "turns": "sums first",
+        "turns": "sums first", "stop_after": 39,
     }  # fmt: skip
     both = Run("joint", 14, 0, windows="lines")  # which turns are for
     recorded = {"evaluate_every": 100, "scores": "greedy"}  # what is kept of a run, and not how it comes out

@@ -19,7 +19,6 @@ FACTORS = {"part": ["rate", "decay", "batch"]}
 LOOKS = (8, 20)  # registered seeds a cell
 RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 SHRUNK = (12.7, 127.0)  # learning rate times weight decay, summed over the updates; the published decay has 12.7
-DECAYS = tuple((rate, round(0.1 * shrunk / 12.7 * 1e-2 / rate, 10)) for rate in (1e-3, 1e-2) for shrunk in SHRUNK)
 PROFILES = {"full": {"widths": [14, 28, 56]}}
 
 
@@ -30,19 +29,25 @@ def hidden(seed: int) -> tuple[str, str]:
     return unlike[first], unlike[second]
 
 
+def recipe(rate: float, shrinkage: float = 0) -> dict[str, float]:
+    """The factors of a peak rate, and of the decay whose product with the rate adds up to `shrinkage` in a run."""
+    decay = round(0.1 * shrinkage / SHRUNK[0] * 1e-2 / rate, 10)
+    return {"learning_rate": rate, "minimum_learning_rate": rate / 100, "weight_decay": decay}
+
+
 def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: int, part: list[str]) -> pd.DataFrame:
     """Every recipe, width and seed; columns `look`, `part`, and `chooses` and `tests`, the pairs held out."""
     recipes: dict[str, list[dict]] = {
-        "rate": [{"learning_rate": r, "minimum_learning_rate": r / 100} for r in RATES],
-        "decay": [{"learning_rate": r, "minimum_learning_rate": r / 100, "weight_decay": d} for r, d in DECAYS],
+        "rate": [recipe(rate) for rate in RATES],
+        "decay": [recipe(rate, shrunk) for rate in (1e-3, 1e-2) for shrunk in SHRUNK],
         "batch": [{"batch": 196}],
     }
     cells: dict[Run, dict] = {}
     for look, most in enumerate(LOOKS if seeds is None else (seeds,), 1):
         for kind, seed, width in itertools.product(part, range(most), sorted(set(widths))):
             chooses, tests = hidden(sweeps.FIRST_SEED + seed)
-            for recipe in recipes[kind]:
-                run = sweeps.registered(width, seed, iterations, "lines", held_out=f"{chooses} {tests}", **recipe)
+            for changes in recipes[kind]:
+                run = sweeps.registered(width, seed, iterations, "lines", held_out=f"{chooses} {tests}", **changes)
                 cells.setdefault(run, {"look": look, "part": kind, "chooses": chooses, "tests": tests})
     return sweeps.labelled(cells, ["look", "part", "chooses", "tests"])
 
