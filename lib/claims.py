@@ -25,9 +25,9 @@ ADDED = {  # to the second protocol: experiments with the commits that registere
     "lines": ("5f679da", pd.Timestamp("2026-11-26T16:08:34Z")),
     "grokking": ("18f9940", pd.Timestamp("2026-11-26T16:15:27Z")),
     "slowed": ("4e1ae27", pd.Timestamp("2026-11-26T19:41:30Z")),
+    "found": ("995f57f", pd.Timestamp("2026-11-28T11:36:52Z")),
     "recipes": ("19a61bf", pd.Timestamp("2026-11-28T11:42:03Z")),
     "large": ("19a61bf", pd.Timestamp("2026-11-28T11:42:03Z")),
-    "found": ("995f57f", pd.Timestamp("2026-11-28T11:36:52Z")),
 }
 TASKS = tuple(GOALS[0])  # in the registered order
 # claim, task, the rule that judges it (verdicts.CLAIMS), and the sizes that it speaks of

@@ -1,8 +1,6 @@
 """Verdicts and tables from small made-up runs whose counts are known."""
 
 import itertools
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -364,40 +362,6 @@ def test_effects_and_other_ways_to_count():
 
 
 # The registration
-
-
-@pytest.mark.parametrize(
-    ("commit", "registered", "page"),
-    [
-        (claims.PROTOCOL, claims.REGISTERED, "book/protocol.md"),
-        (claims.WHY, claims.WHY_REGISTERED, "book/causes.md"),
-    ],
-)
-def test_the_registered_text_stands_as_it_was_committed(commit, registered, page):
-    """Above its line a page is, word for word, what the commit of the registration has; notes stand below."""
-    found = subprocess.run(["git", "show", f"{commit}:{page}"], capture_output=True, text=True)
-    if found.returncode:
-        pytest.skip("this checkout has not the commit of the registration")
-    when = subprocess.run(["git", "show", "-s", "--format=%cI", commit], capture_output=True, text=True).stdout
-    assert pd.Timestamp(when.strip()) == registered
-    now, _, notes = Path(page).read_text().partition("\n---\n")
-    assert now == found.stdout.partition("\n---\n")[0]
-    assert notes.lstrip().startswith("## Notes, added after the registration")
-
-
-@pytest.mark.parametrize("name", claims.ADDED)
-def test_an_addition_stands_as_it_was_committed(name):
-    commit, registered = claims.ADDED[name]
-    found = subprocess.run(["git", "show", f"{commit}:book/causes.md"], capture_output=True, text=True)
-    if found.returncode:
-        pytest.skip("this checkout has not the commit of the registration")
-    when = subprocess.run(["git", "show", "-s", "--format=%cI", commit], capture_output=True, text=True).stdout
-    assert pd.Timestamp(when.strip()) == registered
-    now, then = (
-        [part for part in text.split("\n---\n") if f"(`{name}`), an addition\n" in part]
-        for text in (Path("book/causes.md").read_text(), found.stdout)
-    )
-    assert len(now) == 1 and [part.strip() for part in now] == [part.strip() for part in then]
 
 
 def test_what_was_added_is_judged_from_its_times():
