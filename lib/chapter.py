@@ -12,7 +12,6 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from lib import claims, experiments, lab, render, words
-from lib.experiments import causes
 from lib.settings import Settings, settle
 from lib.store import Store
 
@@ -86,8 +85,7 @@ def read(settings: Settings) -> Chapter:
     outcome = lab.gather(settings)
     runs = outcome.runs
     if settings.seeds is None:
-        sweep, staged = settings.sweep(), getattr(experiments.load(experiment), "STAGED", None)
-        runs = causes.due(sweep, runs, staged) if "look" in sweep else claims.due(runs) if "variant" in sweep else runs
+        runs = claims.counted(experiment, settings.sweep(), runs)
     return Chapter(settings, runs, outcome.runs[~outcome.runs["run"].isin(runs["run"])], outcome.report())
 
 
@@ -107,6 +105,23 @@ def say(text: str) -> None:
 def tell(runs: pd.DataFrame, text: Callable[[], str]) -> None:
     """Show the Markdown that `text` makes of `runs`."""
     say(text() if len(runs) else words.NONE)
+
+
+def finding(results: object, word: str, text: str) -> None:
+    """Show what an author typed of results, where their criterion came to the word that the text rests on.
+
+    Parameters
+    ----------
+    results : with an attribute `word`, what the criterion says of the runs; None where there are no runs.
+    word : what it said of the book's own runs.
+    text : Markdown in which `{name}` is a field of the results (`str.format`).
+    """
+    if results is None:
+        say(words.NONE)
+    elif results.word == word:  # type: ignore[attr-defined]
+        say(text.strip().format(**vars(results)))
+    else:
+        say(words.OTHERWISE)
 
 
 def table(runs: pd.DataFrame, make: Callable[[], pd.DataFrame]) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from lib import stats, verdicts
+from lib import experiments, stats, verdicts
+from lib.experiments import causes
 from lib.experiments.replication import GOALS, VARIANTS
 from lib.measures import succeeded
 from lib.paper import LARGE, SIZES, published
@@ -85,6 +86,18 @@ def due(runs: pd.DataFrame) -> pd.DataFrame:
         last = max((look for look in looks(str(task)) if look <= reached), default=cells["seed"].max() + 1)
         kept.append(cells[(cells["seed"] < last) | (cells["width"] == LARGE)])
     return pd.concat(kept).sort_index()
+
+
+def counted(experiment: str, sweep: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs of a registered sweep that may be looked at: those of complete looks, all where there are no looks.
+
+    Parameters
+    ----------
+    runs : what the store has of the sweep, with its labels (`lab.look`).
+    """
+    if "look" in sweep:
+        return causes.due(sweep, runs, getattr(experiments.load(experiment), "STAGED", None))
+    return due(runs) if "variant" in sweep else runs
 
 
 def deviations(runs: pd.DataFrame) -> pd.DataFrame:

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import click
 
-from lib import experiments, lab, settings, words
+from lib import claims, experiments, lab, settings, words
 from lib import sweep as sweeps
 from lib.errors import UserError, number, shown
+from lib.experiments import pending as pending_runs
 from lib.files import write
 from lib.store import Store
 
 HOURS = 10_000  # the longest time budget
+SIZED = ("profile", "tasks", "widths", "seeds", "iterations")  # parameters that decide which runs are meant
 
 
 def seconds(text: str | None) -> float | None:
@@ -51,6 +53,21 @@ def options(command, own: Iterable[str] = ()):
     return click.option("--profile", help=f"{profiles}. [default: quick; for the replication, full]")(command)
 
 
+def _trains(command):
+    """The options of a command that trains."""
+    for option in (
+        click.option("--time-budget", help="Stop cleanly after this long, such as 9m."),
+        click.option("--cluster", default="", envvar="RAY_ADDRESS", help="Address of a Ray cluster, or local."),
+        click.option("--long", is_flag=True, help="On a CPU, train also what takes it more than 12 hours."),
+    ):
+        command = option(command)
+    return command
+
+
+def _train(sweep, chosen: settings.Settings, time_budget: str | None, cluster: str, long: bool) -> None:
+    click.echo(lab.run(sweep, chosen.store, chosen.device, seconds(time_budget), cluster, long).report())
+
+
 @click.group()
 def main() -> None:
     """Train, look up and render the replication of Too Big to Think (arXiv:2506.09099)."""
@@ -69,17 +86,10 @@ class _Experiments(click.Group):
 
         def train(time_budget: str | None, cluster: str, long: bool, **given) -> None:
             chosen = settings.settle(given, name, here=not cluster)
-            outcome = lab.run(chosen.sweep(), chosen.store, chosen.device, seconds(time_budget), cluster, long)
-            click.echo(outcome.report())
+            _train(chosen.sweep(), chosen, time_budget, cluster, long)
 
-        for option in (
-            click.option("--time-budget", help="Stop cleanly after this long, such as 9m."),
-            click.option("--cluster", default="", envvar="RAY_ADDRESS", help="Address of a Ray cluster, or local."),
-            click.option("--long", is_flag=True, help="On a CPU, train also what takes it more than 12 hours."),
-        ):
-            train = option(train)
         about = (module.__doc__ or name).splitlines()[0]
-        return click.command(name, help=about)(options(train, experiments.factors(name)))
+        return click.command(name, help=about)(options(_trains(train), experiments.factors(name)))
 
 
 @main.group(cls=_Experiments, subcommand_metavar="EXPERIMENT [OPTIONS]", invoke_without_command=True)
@@ -91,19 +101,40 @@ def run(context: click.Context) -> None:
 
 
 @main.command()
+@_trains
+@click.option("--store", default="results", show_default=True, help="Folder of the runs.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+def pending(store: str, device: str, **how) -> None:
+    """Train what the store lacks of all that is registered, in the order of its worth."""
+    chosen = settings.settle({"store": store, "device": device}, "found", here=not how["cluster"])
+    _train(pending_runs.sweep(), chosen, **how)
+
+
+@main.command()
+@click.argument("experiment", required=False)
 @options
-def status(**given) -> None:
-    """Show what the store holds of what each experiment asks, cell by cell."""
-    for name in experiments.trained():
-        chosen = settings.settle(given, name)
-        sweep = chosen.sweep()
-        there = Store(chosen.store).ids()
-        every = ["task", "width", *chosen.factors, *sweeps.labels(sweep)]
-        by = getattr(experiments.load(name), "CELLS", every)
-        cells = sweep.assign(there=sweep["run"].isin(there)).groupby(by, sort=False)["there"].agg(["sum", "count"])
-        for cell in cells.reset_index().itertuples(index=False):
-            key = cell._replace(width=words.size_name(cell.width)) if "width" in by else cell
-            click.echo(f"{name:12} {' '.join(f'{value!s:10}' for value in key[:-2])} {cell[-2]:4} of {cell[-1]:4}")
+def status(experiment: str | None, **given) -> None:
+    """Show what the store holds of each experiment, what waits for its look and what lacks; of EXPERIMENT by cells."""
+    for name in [experiment] if experiment else experiments.trained():
+        chosen = settings.settle(given if any(given[k] for k in SIZED) else given | {"profile": "full"}, name)
+        outcome, sweep = lab.look(chosen.sweep(), chosen.store), chosen.sweep()
+        runs = outcome.runs
+        waits = len(runs) - len(claims.counted(name, sweep, runs)) if chosen.seeds is None and len(runs) else 0
+        click.echo(_told(name, outcome, f", {waits:,} of them wait for their look" if waits else ""))
+        if experiment:
+            every = ["task", "width", *chosen.factors, *sweeps.labels(sweep)]
+            by = getattr(experiments.load(name), "CELLS", every)
+            cells = sweep.assign(there=sweep["run"].isin(runs["run"])).groupby(by, sort=False)["there"]
+            for cell in cells.agg(["sum", "count"]).reset_index().itertuples(index=False):
+                key = cell._replace(width=words.size_name(cell.width)) if "width" in by else cell
+                click.echo(f"  {' '.join(f'{value!s:10}' for value in key[:-2])} {cell[-2]:4} of {cell[-1]:4}")
+    if not any([experiment, *(given[k] for k in SIZED)]):
+        click.echo(_told("all registered", lab.look(pending_runs.sweep(), given["store"])))
+
+
+def _told(name: str, outcome: lab.Outcome, waits: str = "") -> str:
+    there, lacking = len(outcome.runs), sweeps.rows(outcome.missing)
+    return f"{name:15}{there:6,} of {there + len(lacking):6,} runs{waits}{lab.lacking(lacking)}"
 
 
 @main.command()

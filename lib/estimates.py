@@ -29,6 +29,14 @@ class Estimate:
     high: float
     units: int
 
+    def __format__(self, spec: str) -> str:
+        """As text: "%" gives "68 %", "points" gives "+53 points", "points interval" gives "+53 points (38 to 66)"."""
+        unit, _, more = spec.partition(" ")
+        if unit not in ("%", "points") or more not in ("", "interval"):
+            raise ValueError(f"an estimate is written as % or points, with or without interval, not as {spec!r}")
+        text = f"{100 * self.mean:.0f} %" if unit == "%" else f"{100 * self.mean:+z.0f} points"
+        return f"{text} ({words.span(self.low, self.high, unit='')})" if more else text
+
 
 def share_right(runs: pd.DataFrame) -> pd.Series:
     """The share of the held-out expressions that a run, or an evaluation, has right."""

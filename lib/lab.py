@@ -58,7 +58,11 @@ def cost(run: Run) -> float:
 
     Without dropout what windows of a batch share is computed once (fused.cpp).
     """
-    run = replace(run, seed=0, line_order=None, answer_order=None)  # an order changes next to nothing, and all share it
+    return _cost(replace(run, seed=0, line_order=None, answer_order=None))  # an order changes next to nothing
+
+
+@functools.cache
+def _cost(run: Run) -> float:
     a, corpus = run.architecture, run.corpus
     token = 6 * a.parameters(positions=False) + 6 * a.layers * a.width * a.context
     if run.dropout or run.targets != "all":
@@ -77,6 +81,23 @@ def prefixes(corpus: Task) -> float:
         sizes = np.diff(np.append(np.flatnonzero(shared <= length), corpus.offsets))
         found += float((1 - (1 - sizes / corpus.offsets) ** corpus.batch).sum())
     return found
+
+
+def duration(seconds: float) -> str:
+    """Such as "40 seconds", "12 minutes" or "1.5 hours"."""
+    for unit, length in (("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * length or (unit == "hour" and seconds >= length):
+            return f"{seconds / length:.2g} {unit}s"
+    return f"{max(1, seconds):.0f} seconds"
+
+
+def lacking(runs: list[Run]) -> str:
+    """What lacks, and about what it takes: the end of a sentence, "" for no runs."""
+    left = _left_to_gpu(runs, long=False)
+    hours = (sum(map(cost, runs)) - sum(map(cost, left))) / 3600
+    about = f"about {hours:.2g}" if hours >= 0.1 else "under 0.1"
+    text = f"; {len(runs) - len(left):,} lack, {about} core-hours" if len(runs) > len(left) else ""
+    return text + (f"; {len(left):,} are left to a GPU" if left else "")
 
 
 def _hours(runs: list[Run]) -> str:
@@ -150,7 +171,7 @@ def run(
         with workers.ready(device, cluster) as train:
             held.prepare()
             if device == "cpu" and not cluster:
-                _announce_compiling(todo)
+                _announce(todo)
             bar = _Bar(todo)
             try:
                 train(todo, store, started + (time_budget or float("inf")), bar.tell, asked)
@@ -167,7 +188,7 @@ def run(
 def _left_to_gpu(wanted: list[Run], long: bool) -> list[Run]:
     """The runs that a CPU does not train: those in bfloat16, and long ones where they are not asked for."""
     bfloat16 = [run for run in wanted if run.precision == "bfloat16"]
-    too_long = [run for run in wanted if run not in bfloat16 and cost(run) > CPU_HOURS * 3600]
+    too_long = [run for run in wanted if run.precision != "bfloat16" and cost(run) > CPU_HOURS * 3600]
     if long and too_long:
         warnings.warn(
             f"{words.count(len(too_long), 'run')} will take a core {_hours(too_long)}; stop at any time, and "
@@ -177,8 +198,11 @@ def _left_to_gpu(wanted: list[Run], long: bool) -> list[Run]:
     return bfloat16 + (too_long if not long else [])
 
 
-def _announce_compiling(runs: list[Run]) -> None:
-    """Says what the first workers do before they train, where it takes a while."""
+def _announce(runs: list[Run]) -> None:
+    """Says about how long the cores of this machine will train, and what they do before it, where it takes a while."""
+    needed, cores = sum(map(cost, runs)), min(course.cores(), len(runs))
+    total = duration(max(needed / cores, max(map(cost, runs))))
+    print(f"training {words.count(len(runs), 'run')} takes {words.count(cores, 'core')} about {total}", file=sys.stderr)
     shapes = {run.architecture for run in runs if not run.dropout}
     if count := sum(not fused.kept(shape) for shape in shapes):
         what = f"compiling the training kernel for {words.count(count, 'shape')} of model"

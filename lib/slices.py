@@ -62,7 +62,7 @@ def differing(drivers: Mapping[str, str]) -> str:
 
 def _paths(store: Store, run: Run) -> dict[str, Path]:
     """Where a store has what, in the order of writing: a run that is there is there with its weights."""
-    return {"weights": store.weights_path(run.id), "run": store.path(run.id), "state": store.checkpoint_path(run.id)}
+    return {"weights": store.weights_path(run.id), "run": store.path(run.id), "state": store.checkpoint_path(run)}
 
 
 def files(store: Store, run: Run) -> dict[str, bytes]:

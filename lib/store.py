@@ -12,11 +12,13 @@ Notable features:
     STORE/runs/ID.parquet                finished runs
     STORE/runs.sha256                    digests of the files, where somebody has written them (sha256sum)
     STORE/weights/ID.safetensors         `iterations` (kept,) and `weights` (kept, P) of finished runs
-    STORE/checkpoints/ID.safetensors     unfinished runs; not part of the evidence
+    STORE/checkpoints/ID.safetensors     unfinished runs; not part of the evidence. Those of large models, in a store
+                                         that lies in a git checkout, lie outside of it (`checkpoint_path`).
 """
 
 import contextlib
 import json
+import os
 import re
 import warnings
 from collections.abc import Iterable
@@ -34,6 +36,7 @@ from lib.evidence import FACTORS, OUTCOMES, SCORES, Stored, asked, compact, prom
 from lib.files import ODD, beside, digest, need, read, sweep_up, write
 from lib.run import OPTIONAL, Run
 
+LARGE_CHECKPOINT = 2**25  # bytes
 MARKER = {"format": "too-big-to-think runs", "version": 1}
 
 
@@ -64,9 +67,18 @@ class Store:
         """Where the run with this id is, or would be."""
         return self.folder / "runs" / f"{run}.parquet"
 
-    def checkpoint_path(self, run: str) -> Path:
-        """Where the state of this unfinished run is, or would be."""
-        return self.folder / "checkpoints" / f"{run}.safetensors"
+    def checkpoint_path(self, run: Run) -> Path:
+        """Where the state of this unfinished run is, or would be.
+
+        A large one, such as MLT's 128 MB, does not belong in a checkout: it lies in the user's folder for states
+        (XDG_STATE_HOME), where every checkout of this machine finds it, since the id says all that decides it.
+        """
+        folder = self.folder / "checkpoints"
+        large = 12 * run.architecture.parameters() > LARGE_CHECKPOINT
+        if large and any((parent / ".git").exists() for parent in self.folder.absolute().parents):
+            state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+            folder = Path(state) / "too-big-to-think"
+        return folder / f"{run.id}.safetensors"
 
     def weights_path(self, run: str) -> Path:
         """Where the weights of this finished run are, or would be."""
@@ -82,7 +94,7 @@ class Store:
         What killed writers left is removed.
         """
         write(self.marker, (json.dumps(MARKER) + "\n").encode())
-        for place in (self.path("."), self.weights_path("."), self.checkpoint_path(".")):
+        for place in (self.path("."), self.weights_path("."), self.folder / "checkpoints" / "any"):
             sweep_up(place.parent)
             if place.parent.name != "weights" or place.parent.exists():
                 with beside(place):
@@ -289,16 +301,16 @@ class Store:
         done = {
             f"curve.{name}": torch.from_numpy(np.stack([np.asarray(row[name]) for row in curve])) for name in curve[0]
         }
-        write(self.checkpoint_path(run.id), evidence.packed({**state, **done}, run))
+        write(self.checkpoint_path(run), evidence.packed({**state, **done}, run))
 
     def forget_checkpoint(self, run: Run) -> None:
         """Removes the state of a run that is finished."""
         with contextlib.suppress(OSError):
-            self.checkpoint_path(run.id).unlink(missing_ok=True)
+            self.checkpoint_path(run).unlink(missing_ok=True)
 
     def load_checkpoint(self, run: Run) -> tuple[dict[str, Tensor], list[dict]] | None:
         """State and curve of an unfinished run, or None; what does not fit the run is set aside, with a warning."""
-        path = self.checkpoint_path(run.id)
+        path = self.checkpoint_path(run)
         try:
             tensors = evidence.unpacked(read(path), run)
             return evidence.fitting(run, tensors)

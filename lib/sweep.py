@@ -38,6 +38,13 @@ def labelled(cells: Mapping[Run, Mapping[str, Any]], labels: list[str]) -> pd.Da
     return table(cells, **pd.DataFrame(list(cells.values()), columns=labels))
 
 
+def joined(parts: list[pd.DataFrame], labels: list[str]) -> pd.DataFrame:
+    """Sweeps end to end, each run once, with these labels; its weights are the most that any of them asks for."""
+    whole = pd.concat(parts, ignore_index=True).reindex(columns=["run", *FACTORS, "weights", *labels])
+    whole["weights"] = whole["weights"].fillna("").groupby(whole["run"]).transform("max")  # "" < "final" < "log"
+    return whole.drop_duplicates("run", ignore_index=True)
+
+
 def rows(sweep: pd.DataFrame) -> list[Run]:
     """The runs of a sweep."""
     found = []

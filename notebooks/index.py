@@ -21,25 +21,14 @@ here = chapter.begin("replication", globals())
 
 # %% tags=["remove-input"]
 from lib import answers, charts, claims, estimates, measures, render, report, words
-from lib.experiments import lines, pairs
+from lib.experiments import found, lines, pairs, replication
 from lib.paper import results
+from lib.settings import settle
 
 runs, paper = here.runs, results()
 sums = runs[(runs["variant"] == "base") & (runs["task"] == "arithmetic")]
 judged, gaps = claims.judge(runs, paper), claims.trade_offs(runs)
 chapters = answers.read(here.settings.store)
-
-
-# %% tags=["remove-input"]
-def opening():
-    name = words.size_name
-    first, *rest = sums.assign(right=measures.succeeded).groupby("width")["right"].agg(["sum", "size"]).itertuples()
-    each = [f"{words.share(int(r.sum), r.size, ' runs')} of {name(r.Index)}" for r in rest]
-    start = f"{words.share(int(first.sum), first.size, ' runs').replace('(', '(95 % interval ')} of {name(first.Index)}"
-    return f"All four hidden sums (5+7, 7+5, 5−7, 7−5) are right at the end in {words.listing([start, *each])}; the number in a name is the model's width."
-
-
-chapter.tell(sums, opening)
 
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Which sums does each size answer, and when? Each cell is a sum: the share of training runs that answer it right. Outlined: the four that no run ever saw. Drag the slider to see training.", "name": "fig-headline"}}
@@ -53,6 +42,40 @@ def headline():
 
 
 chapter.figure("headline", sums, headline)
+
+# %% [markdown]
+# The paper says that small models find the rule, and that larger ones only store what they have read.
+
+# %% tags=["remove-input"]
+chapter.finding(
+    replication.at_the_end(sums),
+    replication.AS_PUBLISHED,
+    """
+When training ends, we see the same: all four hidden sums are right in {small} runs of n14, and in {large} runs of n28 and n56.
+""",
+)
+
+# %% tags=["remove-input"]
+fresh = chapter.read(settle({"store": here.settings.store}, "found"))
+aligned = fresh.runs[fresh.runs["part"] != "stream"]
+curves = fresh.curves(aligned)
+lost = found.results(curves)
+chapter.finding(
+    lost,
+    found.WORD,
+    """
+But before that, the larger models had found hidden sums, in fewer updates than the small ones, and then they lost them: in fresh runs, each with another pair hidden, n56 has {early[56]:%} of its hidden sums right over the first 1,000 updates and n14 {early[14]:%}, and at the end {late[56]:%} and {late[14]:%}.
+""",
+)
+
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Each line is a size, the mean over its runs; the number in a name is the model's width. Time is stretched at its beginning. {doc}`found` says how this was tested.", "name": "fig-fan-first"}}
+def fan():
+    means = found.over_time(curves)
+    return charts.fan(means, found.title(lost), "where the paper looks"), means
+
+
+chapter.figure("fan-first", aligned, fan)
 
 
 # %% tags=["remove-input"]

@@ -192,7 +192,7 @@ def test_a_checkpoint_of_another_run_or_with_no_numbers_is_set_aside(store):
     for state, owner in ((STATE, replace(run, seed=8)), (STATE, replace(run, width=15)), (nothing, run)):
         store.save_checkpoint(owner, state, curve(run))
         if owner != run:
-            store.checkpoint_path(owner.id).replace(store.checkpoint_path(run.id))
+            store.checkpoint_path(owner).replace(store.checkpoint_path(run))
         with pytest.warns(UserWarning, match=r"does not fit \(.*set aside as .*begins anew"):
             assert store.load_checkpoint(run) is None
 

@@ -523,12 +523,48 @@ def tuned(page: Page) -> None:
         close(" ".join(said[3:]), [lead[0], *np.quantile(lead[1:], [0.025, 0.975])], 2.5)  # shares come in steps of 1 in 80
 
 
+def fresh() -> dict[int, dict[int, dict[str, float]]]:
+    """By width and seed of the runs of experiment 15 that are judged: the shares early, late and when most is learnt."""
+    cells: dict[int, dict[int, dict[str, float]]] = {}
+    for run in STORED:
+        if run.get("scores") == "greedy" and alone_hidden(run) and run["seed"] in range(200, 244):
+            a, b = run["held_out"].split(",")
+            hidden = np.array([s in (f"{a}+{b}", f"{b}+{a}", f"{a}-{b}", f"{b}-{a}") for s in SUMS])
+            assert len(run["greedy"]) == 301 and hidden.sum() == 4  # every 100 updates
+            share, seen = run["greedy"][:, hidden].mean(1), run["greedy"][:, ~hidden].mean(1)
+            learnt = share[np.argmax(seen >= 0.9)] if (seen >= 0.9).any() else np.nan
+            row = {"pair": run["held_out"], "parameters": run["parameters"], "curve": share, "learnt": learnt}
+            row |= {"early": share[1:11].mean(), "late": share[-1], "begun": run["finished"]}
+            cells.setdefault(run["width"], {})[run["seed"]] = row
+    for seed in range(200, 244):
+        assert len({cells[width][seed]["pair"] for width in (8, 14, 20, 28, 40, 56)}) == 1
+    assert len({cells[8][seed]["pair"] for seed in range(200, 244)} - {"5,7"}) == 44
+    return cells
+
+
+def half_level(values) -> np.ndarray:
+    """The mean in points and its bootstrap interval at 97.5 %, expanded as by Hesterberg (2015)."""
+    values, rng = np.asarray(values, float), np.random.default_rng(1)
+    n = len(values)
+    level = stats.norm.cdf(-np.sqrt(n / (n - 1)) * stats.t.ppf(1 - 0.0125, n - 1))
+    means = values[rng.integers(n, size=(40_000, n))].mean(1)
+    return 100 * np.array([values.mean(), *np.quantile(means, [level, 1 - level])])
+
+
+def points(text: str, values) -> None:
+    close(text.replace("+", ""), half_level(values), 1)
+
+
 def opening(page: Page) -> None:
-    page.take(r"\(5\+7, 7\+5, 5−7, 7−5\)")
-    for width in SIZES:
-        runs = cell("arithmetic", "base", width)
-        (text,) = page.take(rf"(\d+ of \d+ runs \([^)]*\)) of n{width}")
-        share(text.replace("95 % interval ", ""), sum(map(success, runs)), len(runs), " runs")
+    small, large, of = page.take(r"right in (\d+ of \d+) runs of n14, and in (\w+) of (\d+) runs of n28 and n56")
+    counts = [(sum(map(success, runs)), len(runs)) for runs in (cell("arithmetic", "base", w) for w in SIZES)]
+    assert small == "{} of {}".format(*counts[0]) and int(of) == counts[1][1] + counts[2][1]
+    assert {"none": 0}.get(large, large) == counts[1][0] + counts[2][0]
+    page.take("over the first 1,000 updates")
+    cells = fresh()
+    found = page.take(r"n56 has (\d+) % of its hidden sums right .*? and n14 (\d+) %, and at the end (\d+) % and (\d+) %")
+    expected = [np.mean([r[when] for r in cells[w].values()]) for when in ("early", "late") for w in (56, 14)]
+    assert list(found) == [f"{100 * x:.0f}" for x in expected]
     single = [f"{100 * np.mean([r['held'][-1] / 4 for r in cell('arithmetic', 'base', w)]):.0f}" for w in SIZES]
     accounts(page)
     tuned(page)
@@ -553,6 +589,59 @@ def test_index():
     page.take(r"\(6 layers, 10\.6 million parameters\)")
     page.take("the held-out pair in 1.5 million iterations")
     page.take(r'of 182 prompts .*?"4 of 4" and "0 of 4"')
+    page.close()
+
+
+# Found, then lost
+
+
+def test_found():
+    page, cells = Page("found"), fresh()
+    sizes, seeds = (8, 14, 20, 28, 40, 56), range(200, 244)
+    page.take("In their first 1,000 updates")
+    for when, pattern in (("early", r"n56 have (\d+) % of the hidden sums right, those of n14 (\d+) %"),
+                          ("late", r"n56 has (\d+) % left and n14 (\d+) %")):  # fmt: skip
+        found = page.take(pattern)
+        assert list(found) == [f"{100 * np.mean([cells[w][s][when] for s in seeds]):.0f}" for w in (56, 14)]
+        (text,) = page.take(r"([+-]\d+ points \([^)]*\))")
+        points(text, [cells[56][s][when] - cells[14][s][when] for s in seeds])
+    x = np.log2([cells[w][200]["parameters"] for w in sizes])
+    for when in ("early", "late"):
+        slopes = [np.polyfit(x, [cells[w][s][when] for w in sizes], 1)[0] for s in seeds]
+        (text,) = page.take(r"([+-]\d+ points \([^)]*\))")
+        points(text, slopes)
+    page.take("When 90 % of the seen sums are first right")
+    for width in (14, 28, 56):
+        values = [r["learnt"] for s, r in cells[width].items() if r["learnt"] == r["learnt"]]
+        (text,) = page.take(rf"n{width} has (\d+ % \([^)]*\))" if width == 14 else rf"n{width} (\d+ % \([^)]*\))")
+        close(text, 100 * np.array([np.mean(values), *drawn(values)]), 1)
+    mean = {w: np.mean([cells[w][s]["curve"] for s in seeds], axis=0) for w in sizes}
+    ahead, spans = [100 * i for i in np.flatnonzero(mean[56] > mean[14])], []
+    for at in ahead:
+        if spans and spans[-1][1] == at - 100:
+            spans[-1][1] = at
+        else:
+            spans.append([at, at])
+    (text,) = page.take(r"above that of n14 from update ([\d, toand]+)\.")
+    assert numbers(text) == [bound for span in spans for bound in span]
+    rows = [row for row in page.table("size", "runs", "half of it at") if "," not in row["size"]]
+    assert [row["size"] for row in rows] == [f"n{w}" for w in (*sizes, 112)]
+    for row in rows:
+        own = cells[int(row["size"][1:])]
+        curve = np.mean([r["curve"] for r in own.values()], axis=0)[1:]
+        assert int(row["runs"]) == len(own) == (10 if row["size"] == "n112" else 44)
+        half = 100 * (1 + np.argmax(curve >= curve.max() / 2))
+        expected = [100 * curve.max(), 100 * (1 + curve.argmax()), half, 100 * curve[-1] / curve.max()]
+        for name, value in zip(("highest of the mean (%)", "at update", "half of it at", "left at the end (%)"), expected, strict=True):
+            close(row[name], [value], 0.5)
+        for name, when in (("first 1,000 updates (%)", "early"), ("at the end (%)", "late")):
+            values = [r[when] for r in own.values()]
+            if row["size"] != "n112":
+                close(row[name], 100 * np.array([np.mean(values), *drawn(values)]), 1)
+    runs, of = page.take(r"([\d,]+) of ([\d,]+) planned runs are used here")
+    assert runs == of == "304"
+    early, n = page.take(r"on 28 November 2026 at 11:36 UTC; (\w+) of the (\d+) runs shown here had been begun before")
+    assert (early, n) == ("none", "304")
     page.close()
 
 

@@ -383,7 +383,7 @@ def test_a_full_disk_loses_nothing(store, tmp_path, monkeypatch, fill):
     attempts = {
         store.path(new.id): lambda: store.add(new, curve(new), TRAINED),
         store.path(again.id): lambda: store.add(again, curve(again, 5), TRAINED),
-        store.checkpoint_path(new.id): lambda: store.save_checkpoint(new, STATE, curve(new, 5)),
+        store.checkpoint_path(new): lambda: store.save_checkpoint(new, STATE, curve(new, 5)),
         other.path(min(store.ids())): lambda: other.merge(store),
     }
     with limits_kept():
@@ -438,10 +438,23 @@ def test_checkpoints(store):
 def test_a_damaged_checkpoint_counts_as_none(store, damage):
     run = replace(ARITHMETIC, seed=9)
     store.save_checkpoint(run, STATE, curve(run))
-    damage(store.checkpoint_path(run.id))
+    damage(store.checkpoint_path(run))
     with pytest.warns(UserWarning, match=f"{run.id}.* does not fit .*set aside as {run.id}.damaged"):
         assert store.load_checkpoint(run) is None
-    assert store.load_checkpoint(run) is None and store.checkpoint_path(run.id).with_suffix(".damaged").exists()
+    assert store.load_checkpoint(run) is None and store.checkpoint_path(run).with_suffix(".damaged").exists()
+
+
+def test_a_large_checkpoint_lies_outside_of_a_checkout_where_another_one_finds_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    mlt = Run("arithmetic", 384, 0, windows="lines", layers=6, heads=6, expansion=4)
+    for clone in ("one", "two"):
+        (tmp_path / clone / ".git").mkdir(parents=True)
+    one, two = (Store(tmp_path / clone / "results") for clone in ("one", "two"))
+    outside = tmp_path / "state" / "too-big-to-think" / f"{mlt.id}.safetensors"
+    assert one.checkpoint_path(mlt) == two.checkpoint_path(mlt) == outside
+    assert one.checkpoint_path(ARITHMETIC).is_relative_to(one.folder)  # a small one stays
+    apart = Store(tmp_path / "apart")
+    assert apart.checkpoint_path(mlt).is_relative_to(apart.folder)  # and so does one of a store that is in no checkout
 
 
 def test_the_table_of_all_runs_is_that_of_the_results():

@@ -8,7 +8,7 @@ Notable features:
 - every parameter is named, so that the same table always gives the same specification.
 """
 
-from lib.charts.causes import over_time, pair_map, rows, spectrum, times
+from lib.charts.causes import fan, over_time, pair_map, rows, spectrum, times
 from lib.charts.curves import curve_rows, learning_curves, paper_bands
 from lib.charts.exploratory import clock
 from lib.charts.items import fact_grid, grid, item_grid, raster, windows
@@ -17,7 +17,7 @@ from lib.charts.style import DARK, LIGHT, theme
 from lib.charts.verdicts import forest, predicted, seed_strips
 
 __all__ = [
-    "DARK", "LIGHT", "clock", "curve_rows", "fact_grid", "forest", "grid", "item_grid", "learning_curves", "over_time",
-    "pair_map", "paper_bands", "predicted", "raster", "rows", "scaling", "seed_strips", "spectrum", "speed_bars",
-    "theme", "times", "windows",
+    "DARK", "LIGHT", "clock", "curve_rows", "fact_grid", "fan", "forest", "grid", "item_grid", "learning_curves",
+    "over_time", "pair_map", "paper_bands", "predicted", "raster", "rows", "scaling", "seed_strips", "spectrum",
+    "speed_bars", "theme", "times", "windows",
 ]  # fmt: skip

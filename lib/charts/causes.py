@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
-from lib.charts.style import GAPS, HELD_OUT, PLAIN, Groups, data, tips
+from lib.charts.style import GAPS, HELD_OUT, PLAIN, STEPS, Groups, data, tips
 from lib.words import SHORT
 
 SHARE = f"{SHORT['held_out_correct']} right at the end (%)"
@@ -174,3 +175,42 @@ def over_time(table: pd.DataFrame, by: str, logarithmic: bool = False) -> alt.To
     points = base.mark_point(size=60, opacity=0).encode(tooltip=about)  # a line alone would be hard to point at
     panel = alt.layer(line, points, data=data(groups.named(panels.named(table))))
     return panel.properties(width=580 // len(panels.names) - 12, height=200).facet(column=panels.across())
+
+
+def fan(table: pd.DataFrame, title: str, end: str = "") -> alt.TopLevelMixin:
+    """The mean share of every size over iterations, along a logarithmic axis; each line has its name at its end.
+
+    Parameters
+    ----------
+    table : one row a size and iteration: `width`, `iteration` (from 1 on), `share`, `runs`.
+    title : what the chart shows, a sentence.
+    end : words over a rule at the last iteration, none for no rule.
+    """
+    groups = Groups.of(table, "width")
+    at = np.sort(table["iteration"].unique())
+    kept = at[np.unique(np.abs(np.log(at)[:, None] - np.log(np.geomspace(at[0], at[-1], STEPS))).argmin(0))]
+    thinned = groups.named(table[table["iteration"].isin(kept)])
+    last = thinned[thinned["iteration"] == at[-1]].sort_values("share")
+    places = last["share"].to_numpy().copy()
+    for i in range(1, len(places)):  # names that would lie on each other are moved apart
+        places[i] = max(places[i], places[i - 1] + 0.045)
+    ticks = [n for n in (10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000) if at[0] <= n <= at[-1]]
+    scale = alt.Scale(type="log", domain=[int(at[0]), float(at[-1] * (at[-1] / at[0]) ** 0.09)], nice=False)
+    base = alt.Chart(data(thinned)).encode(
+        x=alt.X(
+            "iteration:Q", title="updates", scale=scale, axis=alt.Axis(values=ticks, format=",", labelFlush=False)
+        ),
+        y=alt.Y(
+            "share:Q", title="hidden sums right (%)", scale=alt.Scale(domain=[0, 1]),
+            axis=alt.Axis(format="%", tickCount=5),
+        ),
+        color=alt.Color(f"{groups.field}:N", sort=groups.names, legend=None, scale=groups.scale("colour")),
+    )  # fmt: skip
+    about = tips(groups.tip) + tips("iteration=updates", "runs", number=",") + tips("share=right", number=".0%")
+    lines = base.mark_line(strokeWidth=2.2)
+    points = base.mark_point(size=60, opacity=0).encode(tooltip=about)  # a line alone would be hard to point at
+    names = alt.Chart(data(last.assign(place=places))).mark_text(align="left", dx=5, fontWeight=600)
+    named = names.encode(x="iteration:Q", y="place:Q", text=f"{groups.field}:N", color=base.encoding.color)
+    rule = _thresholds({end: float(at[-1])} if end else {}, scale)
+    chart = alt.layer(*rule, lines, points, named).properties(width=600, height=320)
+    return chart.properties(title=alt.Title(title, offset=20 if end else 8))

@@ -64,9 +64,5 @@ def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: in
             if part is not None:
                 part = part[part["look"] == look]
                 parts.append(part.assign(experiment=name, stage=(look - 1) * len(STAGES) + place))
-    columns = ["run", *sweeps.FACTORS, "weights", "look", "experiment", "stage"]
-    table = pd.concat(parts, ignore_index=True) if parts else sweeps.table([])
-    table = table.reindex(columns=columns).fillna({"weights": ""})
-    table = table.astype({"look": int, "stage": int})  # empty parts make them floats
-    kept = table.groupby("run")["weights"].transform("max")  # what either experiment asks for: "" < "final" < "log"
-    return table.assign(weights=kept).drop_duplicates("run", ignore_index=True)
+    table = sweeps.joined(parts or [sweeps.table([])], ["look", "experiment", "stage"])
+    return table.astype({"look": int, "stage": int})  # empty parts make them floats

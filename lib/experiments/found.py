@@ -1,11 +1,14 @@
 """Found, then lost: do larger sizes find the hidden sums after fewer updates, and have they lost them at the end?"""
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from lib import estimates, stats, words
 from lib import sweep as sweeps
+from lib.estimates import Estimate
 from lib.experiments.pairs import PAIRS
 from lib.run import Run
 
@@ -20,6 +23,10 @@ PARTS: dict[str, dict] = {  # the registered widths and seeds a cell, and what a
     "stream": {"widths": (14, 28, 56), "seeds": 10, "windows": "anywhere"},
 }
 FACTORS = {"part": list(PARTS)}
+SMALL, LARGE = 14, 56  # the widths that are compared
+CONTRASTS = 2
+LEARNT = 0.9  # of the seen sums
+WORD = "found, then lost, by larger sizes"  # what the registered rule says of the book's runs
 PROFILES = {"full": {"widths": [8, 14, 20, 28, 40, 56, 112]}}
 _unlike = [pair for pair in PAIRS if pair[0] != pair[2] and pair != "5,7"]
 ORDER = [_unlike[i] for i in np.random.RandomState(FIRST).permutation(len(_unlike))]
@@ -43,3 +50,119 @@ def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: in
                 )  # fmt: skip
                 cells.setdefault(run, name)
     return sweeps.table(cells, look=[1] * len(cells), part=cells.values())
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the runs say.
+
+    `word` is `WORD` where both contrasts, n56 less n14, and the slopes over all sizes are on their registered sides; it
+    speaks of n56 alone where only the contrasts are, and else says what they say apart. Shares of the hidden sums right
+    by width: `early`, `late`, and `learnt`, when 90 % of the seen sums are first right. `sooner` and `less` are the
+    contrasts, `early_slope` and `late_slope` the slopes a doubling of parameters, all at the level of one of two.
+    `leads` are the evaluations at which the mean of n56 is above that of n14. `peaks` describes the mean curves.
+    """
+
+    word: str
+    seeds: int
+    early: dict[int, Estimate]
+    late: dict[int, Estimate]
+    learnt: dict[int, Estimate]
+    sooner: Estimate
+    less: Estimate
+    early_slope: Estimate
+    late_slope: Estimate
+    leads: str
+    peaks: pd.DataFrame
+
+
+
+def outcomes(curves: pd.DataFrame) -> pd.DataFrame:
+    """A row a run: part, width, parameters, seed, and the shares `early`, `late` and `learnt` (see `Results`).
+
+    Parameters
+    ----------
+    curves : `Store.curves` of runs of this sweep. Early is the first thirtieth, 1,000 updates of the published length.
+    """
+    table = curves.assign(share=estimates.share_right)
+    last = table.groupby("run")["iteration"].transform("max")
+    at = table.groupby("run")["share"]
+    early = table[(table["iteration"] > 0) & (table["iteration"] <= last / 30)].groupby("run")["share"].mean()
+    learnt = table[table["seen_accuracy"] >= LEARNT].groupby("run")["share"].first()
+    found = pd.DataFrame({"early": early, "late": at.last(), "learnt": learnt})
+    keys = table.groupby("run")[["part", "width", "parameters", "seed"]].first()
+    return keys.join(found).reset_index()
+
+
+def _paired(values: pd.Series) -> Estimate:
+    """The mean over seeds, at the level of one contrast of two."""
+    low, high = stats.bootstrap(values, alpha=stats.ALPHA / CONTRASTS) if len(values) else (np.nan, np.nan)
+    return Estimate(float(values.mean()), low, high, len(values))
+
+
+def slopes(wide: pd.DataFrame) -> pd.Series:
+    """For each seed the least-squares slope of its shares (seeds, parameters) a doubling of parameters."""
+    x = np.log2(wide.columns.to_numpy(float))
+    x -= x.mean()
+    return wide @ x / (x @ x)
+
+
+def over_time(curves: pd.DataFrame) -> pd.DataFrame:
+    """The mean share after each evaluation from the first update on: columns part, width, iteration, share, runs."""
+    shares = curves[curves["iteration"] > 0].assign(share=estimates.share_right)
+    keys = ["part", "width", "iteration"]
+    return shares.groupby(keys, as_index=False, sort=False).agg(share=("share", "mean"), runs=("run", "nunique"))
+
+
+def peaks(means: pd.DataFrame) -> pd.DataFrame:
+    """What each mean curve does, a row a part and width.
+
+    Columns: part, width, runs; `highest`, its highest value, first `at` an update, and `half` of it; `end`, and the
+    share of the highest that is `left` then.
+    """
+    rows = []
+    for (part, width), curve in means.groupby(["part", "width"], sort=False):
+        highest, end = curve["share"].max(), curve["share"].iloc[-1]
+        at, half = (curve.loc[curve["share"] >= least, "iteration"].iloc[0] for least in (highest, highest / 2))
+        row = {"part": part, "width": int(width), "runs": int(curve["runs"].iloc[0]), "highest": highest, "at": int(at)}
+        rows.append(row | {"half": int(half), "end": end, "left": end / highest if highest else np.nan})
+    return pd.DataFrame(rows)
+
+
+def title(found: Results | None) -> str:
+    """What the fan shows, over the book's runs and over others."""
+    agrees = found is not None and found.word == WORD
+    return "Larger models find the hidden sums in fewer updates, and lose them" if agrees else "Hidden sums over time"
+
+
+def _leads(means: pd.DataFrame) -> str:
+    wide = means[means["part"] == "sizes"].pivot(index="iteration", columns="width", values="share")
+    over = wide[LARGE] > wide[SMALL]
+    groups = over.index.to_series().groupby((over != over.shift()).cumsum()[over])
+    return words.listing(f"{group.min():,} to {group.max():,}" for _, group in groups) if over.any() else "none"
+
+
+def results(curves: pd.DataFrame) -> Results | None:
+    """What the runs of the part "sizes" show; None where n14 or n56 has none."""
+    table = outcomes(curves[curves["part"] == "sizes"])
+    if not {SMALL, LARGE} <= set(table["width"]):
+        return None
+    means, gap, slope = over_time(curves), {}, {}
+    for when in ("early", "late"):
+        wide = table.pivot(index="seed", columns="width", values=when)
+        gap[when] = _paired((wide[LARGE] - wide[SMALL]).dropna())
+        slope[when] = _paired(slopes(table.pivot(index="seed", columns="parameters", values=when).dropna()))
+    early = estimates.judge(gap["early"], {"sooner": 0}, {"later": 0})
+    late = estimates.judge(gap["late"], {"keeps more": 0}, {"keeps less": 0})
+    word = f"early {early}, late {late}"
+    if (early, late) == ("sooner", "keeps less"):
+        word = WORD if slope["early"].low > 0 > slope["late"].high else "found, then lost, by n56"
+
+    def by_width(when: str) -> dict[int, Estimate]:
+        return {int(width): estimates.mean(values.dropna()) for width, values in table.groupby("width")[when]}
+
+    return Results(
+        word=word, seeds=table["seed"].nunique(), early=by_width("early"), late=by_width("late"),
+        learnt=by_width("learnt"), sooner=gap["early"], less=gap["late"], early_slope=slope["early"],
+        late_slope=slope["late"], leads=_leads(means), peaks=peaks(means),
+    )  # fmt: skip

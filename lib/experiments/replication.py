@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -52,6 +53,32 @@ def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: in
                     for width, same in common.items():
                         cells[published(task, width, seed, **same)] = "one order"
     return sweeps.table(cells, variant=cells.values())
+
+
+@dataclass(frozen=True)
+class AtTheEnd:
+    """In how many runs on the published sums all four hidden ones are right at the end.
+
+    `word` is `AS_PUBLISHED` where some runs of the smallest size have them and none of the others; `small` and `large`
+    are such as "23 of 40" and "none of 80".
+    """
+
+    word: str
+    small: str
+    large: str
+
+
+AS_PUBLISHED = "the smallest alone"
+
+
+def at_the_end(sums: pd.DataFrame) -> AtTheEnd | None:
+    """What `sums`, runs of the variant "base", have; None where there is no size to compare with."""
+    if sums["width"].nunique() < 2:
+        return None
+    small = sums["width"] == sums["width"].min()
+    right = [(int(succeeded(runs).sum()), len(runs)) for runs in (sums[small], sums[~small])]
+    word = AS_PUBLISHED if right[0][0] > 0 == right[1][0] else "other sizes, too, or none"
+    return AtTheEnd(word, *(f"{n or 'none'} of {of}" for n, of in right))
 
 
 def strips(curves: pd.DataFrame) -> pd.DataFrame:

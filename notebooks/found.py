@@ -1,0 +1,95 @@
+# %% [markdown]
+# # Found, then lost
+#
+# The paper looks at its models when training ends. What do they get right before? This page asks it of fresh runs: do larger sizes find the hidden sums in fewer updates, and have they lost
+# them at the end? What counts as a yes was fixed before the first run ({doc}`../book/causes`, experiment 15).
+
+# %% tags=["parameters", "remove-input"]
+profile = "full"
+tasks = None
+widths = None
+seeds = None
+iterations = None
+device = "auto"
+store = None
+part = None
+
+# %% tags=["remove-input"]
+from lib import chapter
+
+here = chapter.begin("found", globals())
+
+# %% tags=["remove-input"]
+import pandas as pd
+
+from lib import charts, claims, render, words
+from lib.experiments import found
+
+curves = here.curves(here.runs)
+means, results = found.over_time(curves), found.results(curves)
+aligned = here.runs[here.runs["part"] != "stream"]
+
+# %% tags=["remove-input"]
+chapter.finding(
+    results,
+    found.WORD,
+    """
+**Yes, both.** In their first 1,000 updates the models of n56 have {early[56]:%} of the hidden sums right, those of n14 {early[14]:%}. That is {sooner:points interval} for the larger size.
+At the end n56 has {late[56]:%} left and n14 {late[14]:%}: {less:points interval}. It is so for sizes in general, not for these two alone. With each doubling of the parameters the early share changes by {early_slope:points interval}, the late one by
+{late_slope:points interval}.
+""",
+)
+
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "How to read it: each line is a size, the mean over its runs, each of which hides another pair of digits. Time runs to the right and is stretched at its beginning.", "name": "fig-fan"}}
+def fan():
+    shown = means[means["part"] != "stream"]
+    chart = charts.fan(shown, found.title(results), "where the paper looks")
+    render.save_picture(chart, "fan")
+    return chart, shown
+
+
+chapter.figure("fan", aligned, fan)
+
+# %% [markdown]
+# ## What bounds it
+
+# %% tags=["remove-input"]
+chapter.finding(
+    results,
+    found.WORD,
+    """
+- *In fewer updates* is not *earlier in learning*. Everything happens in fewer updates in a larger model, storing the table included. When 90 % of the seen sums are first right, n14 has {learnt[14]:% interval} of the hidden ones, n28 {learnt[28]:% interval} and n56 {learnt[56]:% interval}.
+- The lead is short. The mean of n56 is above that of n14 from update {leads}.
+""",
+)
+
+
+# %% tags=["remove-input"]
+def sizes():
+    shares = {when: {width: f"{value:% interval}" for width, value in getattr(results, when).items()} for when in ("early", "late", "learnt")} if results else {}
+    text = {"sizes": "", "widest": "", "stream": ", published stream"}
+    rows = [
+        {"size": words.size_name(r.width) + text[r.part], "runs": r.runs, "first 1,000 updates (%)": "–", "when 90 % of the seen sums are first right (%)": "–", "at the end (%)": f"{100 * r.end:.0f}"}
+        | ({"first 1,000 updates (%)": shares["early"][r.width], "when 90 % of the seen sums are first right (%)": shares["learnt"].get(r.width, "–"), "at the end (%)": shares["late"][r.width]} if r.part == "sizes" and shares else {})
+        | {"highest of the mean (%)": f"{100 * r.highest:.0f}", "at update": f"{r.at:,}", "half of it at": f"{r.half:,}", "left at the end (%)": f"{100 * r.left:.0f}"}
+        for r in found.peaks(means).itertuples()
+    ]
+    return pd.DataFrame(rows)
+
+
+chapter.table(here.runs, sizes)
+
+# %% [markdown]
+# The largest size in this table, n112, and the published stream were to be described, not judged. In the stream a window begins anywhere, so that the models also learn which line follows which.
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The same in the published stream, on the same pairs.", "name": "fig-fan-stream"}}
+def stream():
+    shown = means[means["part"] == "stream"]
+    return charts.fan(shown, "The published stream"), shown
+
+
+chapter.figure("fan-stream", here.runs[here.runs["part"] == "stream"], stream)
+
+# %% tags=["remove-input"]
+chapter.tell(here.runs, lambda: f"{here.progress()} {claims.added('found', here.runs)}")
