@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Nothing but files whose hashes are known, and nothing that would have to be built by tools that are not.
 LOCKED := --quiet --require-hashes --no-deps --only-binary :all:
 
-.PHONY: book test notebooks wasm bench gpu manifest pdf lock clean
+.PHONY: book test notebooks refresh wasm bench gpu manifest pdf lock clean
 
 book: book/_static/vega.js book/_static/models/showcase.js  ## the book, at _build/html/index.html
 	echo "window.bookCommit = '$$(git rev-parse --short HEAD 2>/dev/null)';" > book/_static/commit.js
@@ -19,6 +19,9 @@ test: book .venv/cluster  ## everything that must pass
 
 notebooks: .venv/ready  ## run every notebook anew
 	$(BIN)/python -m lib.book
+
+refresh: manifest notebooks  ## after runs were added or merged: all pages anew, and a list of what on them no longer holds
+	$(BIN)/python -m pytest -q --tb=line -o addopts= tests/test_recomputation.py tests/test_notebooks.py
 
 wasm: .venv/ready  ## compile lib/fused.cpp for the laboratory, where it has changed
 	$(BIN)/pip install $(LOCKED) -r requirements-wasm.lock

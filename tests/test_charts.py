@@ -95,6 +95,11 @@ def scales() -> pd.DataFrame:
     return pd.concat([table.assign(axis=axis, ideal=[16.0, 8, 4, 2]) for axis in ("cores", "width")])
 
 
+def shares() -> pd.DataFrame:
+    table = pd.MultiIndex.from_product([WIDTHS, range(100, 30_001, 100)], names=["width", "iteration"])
+    return table.to_frame(index=False).assign(share=lambda x: 0.5 + x["width"] / 1e4, runs=44)
+
+
 TEXT = "".join(f"<{a}+{b}={a + b}>".ljust(8) + "\n" for a in range(10) for b in range(10))
 BUILD: dict[str, Callable[[], alt.TopLevelMixin]] = {
     "grid": lambda: charts.grid(items((14,), 1, range(1)).query("group != 'fact'")),
@@ -111,6 +116,7 @@ BUILD: dict[str, Callable[[], alt.TopLevelMixin]] = {
     "forest": lambda: charts.forest(verdicts(), "share"),
     "bands": lambda: charts.paper_bands(bands()),
     "speed": lambda: charts.speed_bars(speeds()),
+    "fan": lambda: charts.fan(shares(), "Larger ones lose it", "here"),
     "scaling": lambda: charts.scaling(scales(), {"cores": "cores", "width": "width"}),
 }
 
@@ -172,6 +178,15 @@ def test_a_facet_has_a_panel_for_every_combination() -> None:
     missing = strips().query("not (task == 'facts' and variant == 'wd' and width == 14)")
     svg = vl_convert.vegalite_to_svg(charts.seed_strips(missing).to_dict(), vl_version=VEGA_LITE, config=charts.LIGHT)
     assert len(re.findall(">34 of 100: ", svg)) == 2 * len(WIDTHS) * 2 - 1
+
+
+def test_names_at_the_ends_of_lines_do_not_lie_on_each_other() -> None:
+    spec = charts.fan(shares(), "title").to_dict()
+    data = {layer["mark"]["type"]: spec["datasets"][layer["data"]["name"]] for layer in spec["layer"]}
+    places = sorted(row["place"] for row in data["text"])
+    assert len(places) == len(WIDTHS) and min(np.diff(places)) >= 0.045 - 1e-9
+    shown = {row["iteration"] for row in data["line"]}
+    assert {100, 30_000} <= shown and len(shown) <= STEPS
 
 
 def test_item_grid_gives_the_share_of_runs_at_the_slider() -> None:

@@ -6,7 +6,7 @@ import re
 import nbformat
 import pytest
 
-from lib import book, render
+from lib import book, render, words
 
 NAMES = book.names()
 
@@ -52,6 +52,28 @@ def test_notebook_was_run_without_an_error(name: str) -> None:
 def test_notebook_is_tidy(name: str) -> None:
     notebook = committed(name)
     assert book.tidy(committed(name)) == notebook
+
+
+def printed(name: str) -> list[str]:
+    """What a notebook says, in order: its Markdown, typed and made."""
+    found = []
+    for cell in committed(name).cells:
+        found += [cell.source] if cell.cell_type == "markdown" else []
+        found += [text for output in cell.get("outputs", []) if (text := output.get("data", {}).get("text/markdown"))]
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_typed_finding_holds_on_the_books_own_runs(name: str) -> None:
+    """Where runs say something else than its author typed, an author has to type something else."""
+    assert words.OTHERWISE not in printed(name)
+
+
+def test_the_readme_begins_with_the_sentences_of_the_opening() -> None:
+    said = printed("index")
+    first = next(i for i, text in enumerate(said) if text.startswith("The paper says"))
+    opening = " ".join(" ".join(said[first : first + 3]).split())
+    assert opening in " ".join((book.ROOT / "README.md").read_text().split())
 
 
 def test_the_data_files_are_those_of_the_figures() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import resource
+import subprocess
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -464,3 +465,13 @@ def test_the_table_of_all_runs_is_that_of_the_results():
     pd.testing.assert_frame_equal(listed, runs, check_dtype=False)
     card = (ROOT / "results" / "README.md").read_text()
     assert set(re.findall(r"`(\w+)`", card.partition("|---|---|")[2])) >= {"run", *runs.columns}
+
+
+def test_the_project_stays_small():
+    """What a checkout holds, without its history: everything that travels to another machine."""
+    command = ["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("this is not a git checkout")
+    files = [ROOT / name for name in set(listed.stdout.split("\0")) - {""}]
+    assert sum(path.stat().st_size for path in files if path.is_file()) < 58 * 2**20
