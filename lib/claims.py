@@ -57,7 +57,7 @@ def added(name: str, runs: pd.DataFrame) -> str:
     early = int((begun(runs) < when).sum())
     return (
         f"The rule was committed as `{commit}` on {when:%d %B %Y at %H:%M} UTC; {early or 'none'} of the {len(runs)} "
-        "runs shown here had been begun before."
+        "runs compared here had been begun before."
     )
 
 

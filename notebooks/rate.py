@@ -167,7 +167,7 @@ def slows():
     text += f"With a tenth the median iterations are multiplied, {words.listing(late)}. "
     if word != "storing is slowed more":
         text += "So nothing shows that the rate acts by delaying storage; a slower MLP may do no more than a lower learning rate does as a whole ({doc}`tuning`). "
-    return text + claims.added("slowed", here.runs[here.runs["part"] == "slowed"])
+    return text + claims.added("slowed", changed[changed["mlp_rate"].isin([1, min(rate.MLP_RATES)])])
 
 
 chapter.tell(changed, slows)

@@ -640,7 +640,7 @@ def test_found():
                 close(row[name], 100 * np.array([np.mean(values), *drawn(values)]), 1)
     runs, of = page.take(r"([\d,]+) of ([\d,]+) planned runs are used here")
     assert runs == of == "304"
-    early, n = page.take(r"on 28 November 2026 at 11:36 UTC; (\w+) of the (\d+) runs shown here had been begun before")
+    early, n = page.take(r"on 28 November 2026 at 11:36 UTC; (\w+) of the (\d+) runs compared here had been begun before")
     assert (early, n) == ("none", "304")
     page.close()
 
