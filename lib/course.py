@@ -21,6 +21,7 @@ from torch import Tensor
 
 from lib import evidence
 from lib.errors import UserError
+from lib.model import WIDE
 from lib.run import LATE, Run, spaced
 from lib.store import Store
 from lib.training import Stack
@@ -198,6 +199,8 @@ def train_stacks(
     for group in shapes.values():
         tokens, waiting = group[0].corpus.batch * group[0].corpus.context, list(group)
         size = max(1, min(len(group), STACK_FLOATS // (tokens * group[0].width * group[0].layers)))
+        if group[0].width >= WIDE:
+            size = 1  # together they would be no faster, and all would be done at the end only
         while waiting:
             some = waiting[:size]
             # Short stacks are padded: the bits of a run may depend on the size of its stack, never on its neighbours.

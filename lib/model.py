@@ -120,6 +120,9 @@ def attend(q: Tensor, k: Tensor, v: Tensor, drop, gpu: bool) -> Tensor:
     return (share[..., None] * v[..., None, :, :]).sum(-2) if gpu else share @ v
 
 
+WIDE = 128  # the width from which a single model gives a GPU enough to do
+
+
 def pieces(models: int, tokens: int) -> int:
     """Into how many pieces to cut the tokens that each of so many models reads, so that a GPU has enough to do at once.
 
@@ -138,12 +141,14 @@ def forward(
     `key` (S,) int64 decides the dropout masks; without it nothing is dropped. With `gpu` the same is computed in a form
     that a compiler makes the best of for a GPU: attention as sums, which merge with what surrounds them, where a dozen
     positions of a dozen features would be millions of tiny matrix products; the products over all tokens in `pieces`;
-    and the embedding as one of them, so that its gradient is summed in one order, too.
+    and the embedding as one of them, so that its gradient is summed in one order, too. A model of `WIDE` features or
+    more has its products whole, and its attention by a kernel of its own (attention.py).
     """
     a, p = architecture, unpack(architecture, flat)
     S, (B, T) = len(flat), tokens.shape[-2:]
     tokens = tokens.expand(S, B, T)
-    cut = pieces(S, B * T) if gpu else 1
+    wide = gpu and a.width >= WIDE
+    cut = pieces(S, B * T) if gpu and not wide else 1
 
     def linear(x: Tensor, weight: Tensor) -> Tensor:  # (S, B, T, i), (S, o, i) -> (S, B, T, o)
         weight = weight.transpose(1, 2)[:, None].expand(-1, cut, -1, -1).flatten(0, 1)
@@ -152,11 +157,18 @@ def forward(
     def norm(x: Tensor, gain: Tensor) -> Tensor:
         return F.layer_norm(x, (a.width,)) * gain[:, None, None]
 
-    def split(x: Tensor) -> Tensor:  # (S, B, T, width) -> (S, B, heads, T, head size)
-        return x.view(S, B, T, a.heads, -1).transpose(2, 3)
-
     def drop(site: int):
         return lambda x: _dropout(x, dropout, key, site)
+
+    def look(qkv: Tensor, site: int) -> Tensor:  # (S, B, T, 3 width) -> (S, B, T, width)
+        if wide and qkv.is_cuda:
+            from lib import attention  # needs Triton, which comes with PyTorch for CUDA only
+
+            if attention.fits(T, a.width // a.heads):
+                keys, rate = (tokens.new_zeros(S), 0.0) if key is None else (mix(key + site), dropout)
+                return attention.attend(qkv, keys, a.heads, rate)
+        q, k, v = (x.view(S, B, T, a.heads, -1).transpose(2, 3) for x in qkv.chunk(3, dim=-1))
+        return attend(q, k, v, drop(site), gpu and not wide).transpose(2, 3).reshape(S, B, T, -1)
 
     if gpu:
         with torch.autocast(flat.device.type, enabled=False):
@@ -166,9 +178,8 @@ def forward(
         x = p["tokens"].gather(1, tokens.reshape(S, -1, 1).expand(-1, -1, a.width)).view(S, B, T, -1)
     x = drop(0)(x + p["positions"][:, None, :T])
     for i in range(a.layers):
-        q, k, v = linear(norm(x, p[f"{i}.norm1"]), p[f"{i}.attention"]).chunk(3, dim=-1)
-        y = attend(split(q), split(k), split(v), drop(3 * i + 1), gpu)
-        x = x + drop(3 * i + 2)(linear(y.transpose(2, 3).reshape(S, B, T, -1), p[f"{i}.projection"]))
+        y = look(linear(norm(x, p[f"{i}.norm1"]), p[f"{i}.attention"]), 3 * i + 1)
+        x = x + drop(3 * i + 2)(linear(y, p[f"{i}.projection"]))
         y = F.gelu(linear(norm(x, p[f"{i}.norm2"]), p[f"{i}.up"]))
         x = x + drop(3 * i + 3)(linear(y, p[f"{i}.down"]))
     return linear(norm(x, p["norm3"]), p["tokens"])

@@ -3,7 +3,11 @@
 import contextlib
 import itertools
 import math
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,17 +15,19 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from lib import compiling, fused, model
+from lib import compiling, course, fused, model
 from lib.errors import UserError
 from lib.model import forward, initialize, losses, uniform, unpack
 from lib.run import Run
 from lib.training import Stack, compiled, stream
 from tests.conftest import loss_and_gradient, plain_stack
 
+ROOT = Path(__file__).parents[1]
 TINY = Run("arithmetic", 6, 0, iterations=60)
 DEEP = Run("arithmetic", 4, 0, iterations=12, layers=2, heads=2, expansion=2)
 DROPOUT = replace(DEEP, dropout=0.2)  # by the plain form
 ALIGNED = replace(TINY, windows="lines")  # by a GPU: each line once, counted as often as it is drawn
+WIDE = replace(DROPOUT, width=model.WIDE)  # fills a GPU alone, as MLT does
 TURNED = Run("joint", 6, 0, iterations=12, windows="lines", turns="facts first")
 
 
@@ -389,6 +395,9 @@ def test_a_stack_needs_one_shape(change):
 
 # The path of a GPU, as far as it can be followed without one
 
+FORMS = ["one layer", "with dropout", "aligned", "turns", "wide"]
+ON_A_GPU = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")]
+
 
 def graph_stack(run: Run) -> Stack:
     """Two models as a GPU trains them, both at once and uncompiled, on the CPU."""
@@ -399,7 +408,7 @@ def graph_stack(run: Run) -> Stack:
     return stack
 
 
-@pytest.mark.parametrize("run", [TINY, DROPOUT, ALIGNED, TURNED], ids=["one layer", "with dropout", "aligned", "turns"])
+@pytest.mark.parametrize("run", [TINY, DROPOUT, ALIGNED, TURNED], ids=FORMS[:4])
 def test_a_recorded_step_repeats(run):
     """Replayed, the operations of one step do what further steps do: no number of Python's is baked in."""
     stack, recorded, names = graph_stack(run), graph_stack(run), ("flat", "exp_avg", "exp_avg_sq", "step")
@@ -419,7 +428,7 @@ def test_a_recorded_step_repeats(run):
         assert torch.equal(getattr(stack, name), x), name
 
 
-@pytest.mark.parametrize("run", [TINY, DROPOUT, ALIGNED, TURNED], ids=["one layer", "with dropout", "aligned", "turns"])
+@pytest.mark.parametrize("run", [TINY, DROPOUT, ALIGNED, TURNED, WIDE], ids=FORMS)
 def test_a_step_stays_on_its_device(run, monkeypatch):
     """With tensors that have a device but no contents: devices are not mixed, and no value is asked for.
 
@@ -436,13 +445,19 @@ def test_a_step_stays_on_its_device(run, monkeypatch):
     assert all(a is b and a.device == device for a, b in zip(stack._state(), before, strict=True))
 
 
-def test_every_shape_compiles_once(monkeypatch):
+@pytest.fixture
+def as_if_compiled(monkeypatch):
+    """`compiled` traces and differentiates as a compiler does, and then leaves the operations to PyTorch."""
+    whole = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda f, **options: whole(f, backend="aot_eager", **options))
+
+
+def test_every_shape_compiles_once(as_if_compiled, monkeypatch):
     """As on a GPU, whole, and right; a second batch, or another step, must not compile again."""
     shapes = [(task, width) for task in ("arithmetic", "facts", "joint") for width in (4, 6, 8)]
     runs = [Run(*shape, 0) for shape in shapes] + [replace(run, width=8) for run in (DEEP, DROPOUT, ALIGNED)]
+    runs += [WIDE, replace(WIDE, task="joint")]
     monkeypatch.setattr(torch._dynamo.config, "error_on_recompile", True)
-    whole = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda f, **options: whole(f, backend="aot_eager", **options))
     for run in runs:
         stack, plain = graph_stack(run), plain_stack([run, replace(run, seed=1, weight_decay=0.1)])
         stack._draw, stack._objective, stack._adamw = compiled()
@@ -467,6 +482,55 @@ def test_gradients_are_summed_in_pieces():
         loss = one._objective(one.architecture, flat, windows, often, 0.0, None, one.gpu)
         gradients += torch.autograd.grad(loss, flat)
     torch.testing.assert_close(*gradients, rtol=1e-10, atol=1e-14)  # float64; the order of sums
+
+
+def test_a_wide_model_is_computed_whole(monkeypatch):
+    """In one piece, and without its kernel by the products of a CPU; and it trains alone."""
+    forms, attend = [], model.attend
+    monkeypatch.setattr(model, "pieces", lambda *_: pytest.fail("it was cut"))
+    monkeypatch.setattr(model, "attend", lambda *a: forms.append(a[-1]) or attend(*a))
+    run = replace(WIDE, dropout=0.0)
+    flat = initialize(run.architecture, [0]).double() * 3
+    windows = torch.arange(40).view(4, 10) % 17
+    found = [forward(run.architecture, flat, windows[:, :9], gpu=gpu) for gpu in (True, False)]
+    torch.testing.assert_close(*found, rtol=1e-10, atol=1e-14)  # float64; the order of sums
+    assert forms == [False] * 4
+
+    stacks = []
+    monkeypatch.setattr(course, "train_stack", lambda runs, *_: stacks.append(len(runs)) or True)
+    for one in (run, replace(run, width=64)):
+        course.train_stacks([replace(one, seed=seed) for seed in range(3)], "", 0, None, {}, None)
+    assert stacks == [1, 1, 1, 3]
+
+
+# Of numbers, bound, context and dropout. float32 rounds at 6e-8 and float16 at 5e-4, in sums of up to 64 terms.
+KERNELS = [(kind, bound, *case) for kind, bound in ((torch.float32, 1e-6), (torch.float16, 3e-3))
+           for case in ((9, 0.0), (9, 0.2), (24, 0.2))]  # fmt: skip
+
+
+def check_kernel(device, kind, bound, context, dropout):
+    """The attention of attention.py and its gradient, beside the plain form in float64 with the same dropout masks."""
+    from lib import attention
+
+    (S, B, heads, size), random = (2, 3, 2, 64), torch.Generator().manual_seed(0)
+    assert attention.fits(context, size) and not attention.fits(context, 63) and not attention.fits(65, size)
+    qkv, dy = (torch.randn(S, B, context, n * heads * size, generator=random).to(device, kind) for n in (3, 1))
+    key = torch.tensor([2**62 + 5, -7], device=device)
+    exact = qkv.double().requires_grad_()
+    q, k, v = (x.view(S, B, context, heads, size).transpose(2, 3) for x in exact.chunk(3, dim=-1))
+    expected = model.attend(q, k, v, lambda x: model._dropout(x, dropout, key, 4), False)
+    expected = expected.transpose(2, 3).reshape(S, B, context, -1)
+    qkv.requires_grad_()
+    found = attention.attend(qkv, model.mix(key + 4), heads, dropout)
+    gradients = [torch.autograd.grad(y, x, dy.to(y.dtype))[0] for y, x in ((found, qkv), (expected, exact))]
+    for one, other in ((found, expected), gradients):
+        assert (one.double() - other).norm() <= bound * other.norm()
+
+
+def test_attention_by_a_kernel_as_triton_interprets_it():
+    pytest.importorskip("triton", reason="Triton comes with PyTorch for CUDA only")
+    code = "from tests import test_training as t\nfor case in t.KERNELS: t.check_kernel('cpu', *case)"
+    subprocess.run([sys.executable, "-c", code], env=os.environ | {"TRITON_INTERPRET": "1"}, cwd=ROOT, check=True)
 
 
 def test_each_run_of_a_stack_is_asked_its_own_questions():
@@ -494,10 +558,10 @@ def test_a_replay_is_compared_with_a_step():
     assert all(torch.equal(x, before) for x, before in zip(stack._state(), kept, strict=True))
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
-@pytest.mark.parametrize("run", [TINY, DROPOUT, ALIGNED, TURNED], ids=["one layer", "with dropout", "aligned", "turns"])
+@pytest.mark.parametrize("run", [TINY, DROPOUT, ALIGNED, TURNED, WIDE], ids=FORMS)
 class TestOnAGpu:
+    pytestmark = ON_A_GPU
+
     def test_bits_do_not_depend_on_companions_or_interruptions(self, run):
         first, others = [replace(run, seed=s) for s in (0, 1)], [replace(run, seed=s) for s in (0, 2)]
         whole = Stack(first, "cuda")
@@ -518,3 +582,11 @@ class TestOnAGpu:
         here.advance(10)
         # float32 rounds at 6e-8, in another order of sums, ten times; dropout masks are the same on every device
         assert (there.flat.cpu() - here.flat).norm() <= 1e-4 * here.flat.norm()
+
+
+class TestMLTOnAGpu:
+    pytestmark = ON_A_GPU
+
+    @pytest.mark.parametrize("case", KERNELS, ids=str)
+    def test_attention(self, case):
+        check_kernel("cuda", *case)
