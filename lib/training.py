@@ -16,6 +16,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import Tensor
+from torch._functorch import config
 
 from lib import fused
 from lib.errors import UserError
@@ -83,6 +84,8 @@ def compiled() -> tuple[Callable, Callable, Callable]:
     """
     torch.compiler.reset()
     draws, descends, updates = (torch.compile(f, dynamic=False, fullgraph=True) for f in (draw, objective, adamw))
+    if hasattr(config, "backward_pass_autocast"):  # else the embedding's gradient is bfloat16: pytorch/pytorch#179804
+        descends = config.patch(backward_pass_autocast="off")(descends)
     return draws, descends, updates
 
 
@@ -220,17 +223,20 @@ class Stack:
         changes = [[(x - before).double() for x, before in zip(after, kept, strict=True)] for after in found]
         return all(bool((a - b).norm() <= 1e-3 * a.norm()) for a, b in zip(*changes, strict=True))
 
-    def _update(self, some: slice, step: Tensor) -> None:
-        """One update of the models `some`, in place; nothing here waits for the device."""
+    def _gradient(self, some: slice, step: Tensor) -> Tensor:
+        """The gradients (S, P) of the models `some` at a step."""
         seeds, counted = self.seeds[some], None if self.counted is None else self.counted[some]
-        windows, often = self._draw(
-            seeds, step, self.text[some], counted, self.batch, self.turns, self.stride, self.context
-        )
+        where = (self.batch, self.turns, self.stride, self.context)
+        windows, often = self._draw(seeds, step, self.text[some], counted, *where)
         flat = self.flat[some].detach().requires_grad_()
         key = stream(seeds, step, 1) if self.dropout else None
         with torch.autocast(flat.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             loss = self._objective(self.architecture, flat, windows, often, self.dropout, key, self.gpu)
-        (grad,) = torch.autograd.grad(loss, flat)
+        return torch.autograd.grad(loss, flat)[0]
+
+    def _update(self, some: slice, step: Tensor) -> None:
+        """One update of the models `some`, in place; nothing here waits for the device."""
+        grad = self._gradient(some, step)
         with torch.no_grad():
             rate = self.rates[some].index_select(1, step.view(1)) * self.scale[some]
             state = (self.flat[some], self.exp_avg[some], self.exp_avg_sq[some])

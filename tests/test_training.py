@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,11 +16,12 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from lib import compiling, course, fused, model
+from lib import compiling, course, fused, model, training
 from lib.errors import UserError
 from lib.model import forward, initialize, losses, uniform, unpack
+from lib.paper import LARGE, published
 from lib.run import Run
-from lib.training import Stack, compiled, stream
+from lib.training import Stack, compiled, draw, objective, stream
 from tests.conftest import loss_and_gradient, plain_stack
 
 ROOT = Path(__file__).parents[1]
@@ -503,6 +505,18 @@ def test_a_wide_model_is_computed_whole(monkeypatch):
     assert stacks == [1, 1, 1, 3]
 
 
+def test_a_compiler_leaves_in_float32_what_autocast_does(as_if_compiled, monkeypatch):
+    """Also on the way back; and a PyTorch without such a setting compiles all the same."""
+    stack = graph_stack(DROPOUT)
+    stack.precision, stack.batch = "bfloat16", 64
+    plain = stack._gradient(slice(None), stack.step)
+    stack._draw, stack._objective, stack._adamw = compiled()
+    assert torch.equal(stack._gradient(slice(None), stack.step), plain)
+    monkeypatch.setattr(training, "config", SimpleNamespace())
+    stack._draw, stack._objective, stack._adamw = compiled()
+    assert (stack._gradient(slice(None), stack.step) - plain).norm() <= 1e-2 * plain.norm()  # bfloat16 has 3 digits
+
+
 # Of numbers, bound, context and dropout. float32 rounds at 6e-8 and float16 at 5e-4, in sums of up to 64 terms.
 KERNELS = [(kind, bound, *case) for kind, bound in ((torch.float32, 1e-6), (torch.float16, 3e-3))
            for case in ((9, 0.0), (9, 0.2), (24, 0.2))]  # fmt: skip
@@ -590,3 +604,20 @@ class TestMLTOnAGpu:
     @pytest.mark.parametrize("case", KERNELS, ids=str)
     def test_attention(self, case):
         check_kernel("cuda", *case)
+
+    # bfloat16 rounds at 4e-3 and float32 at 6e-8; a CPU comes to 1e-2 and 8e-7 in the worst of the tensors.
+    @pytest.mark.parametrize(("precision", "layers", "bound"), [("bfloat16", 6, 3e-2), ("float32", 2, 1e-5)])
+    def test_gradient(self, precision, layers, bound):
+        """As it is trained, compiled and with dropout, beside the plain form in float64."""
+        run = published("arithmetic", LARGE, 0, line_order=0, precision=precision, layers=layers)
+        gradients = []
+        for plain in (True, False):
+            stack = Stack([run], "cuda")
+            for name, x in unpack(run.architecture, stack.flat).items():
+                x *= 1 if "norm" in name else 2  # so that attention and MLP matter
+            if plain:
+                stack._draw, stack._objective, stack.gpu = draw, objective, False
+                stack.flat, stack.precision = stack.flat.double(), "float32"  # no autocast, that is
+            gradients.append(unpack(run.architecture, stack._gradient(slice(None), stack.step).double()))
+        for name, expected in gradients[0].items():
+            assert (gradients[1][name] - expected).norm() <= bound * expected.norm(), name
