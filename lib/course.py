@@ -167,7 +167,9 @@ def train_stack(
     started, at_start, chunk = time.monotonic(), stack.iteration, 1
     while True:
         course.look(evaluations)
+        told = time.monotonic()
         tell(stack.iteration)
+        started += time.monotonic() - told  # whoever is told may wait for a turn, which is no training
         if stack.iteration == runs[0].updates:
             break
         over = time.monotonic() > deadline and stack.iteration > at_start  # or the same call might never get on
