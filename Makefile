@@ -27,7 +27,7 @@ wasm: .venv/ready  ## compile lib/fused.cpp for the laboratory, where it has cha
 	$(BIN)/pip install $(LOCKED) -r requirements-wasm.lock
 	$(BIN)/python -m lib.browser
 
-gpu: .venv/ready  ## what is worth most on a GPU: its tests, the table, MLT, more seeds; TIME_BUDGET=2h
+gpu: .venv/ready  ## MLT's registered runs on a GPU, and the tests that need one, into results/gpu; TIME_BUDGET=9m
 	$(BIN)/python benchmarks/gpu.py $(if $(TIME_BUDGET),--time-budget $(TIME_BUDGET))
 
 manifest: .venv/ready  ## list the digests of the stored runs, once all of them are sound

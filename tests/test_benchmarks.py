@@ -1,9 +1,13 @@
 """The benchmarks compare like with like: rivals train the same model the same way, and work is counted right."""
 
+import math
+import os
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -12,11 +16,13 @@ import torch.nn.functional as F
 
 from benchmarks import bench, gpu, rivals
 from conftest import loss_and_gradient
-from lib import cli, lab
+from lib import course
 from lib.errors import UserError
-from lib.experiments import speed
+from lib.experiments import replication, speed
 from lib.model import initialize, unpack
+from lib.paper import LARGE
 from lib.run import Run
+from lib.store import Store
 from lib.training import Stack
 
 RUNS = [Run("arithmetic", 14, seed=3), Run("facts", 6, seed=1)]
@@ -217,73 +223,158 @@ def test_the_public_code_is_timed_by_what_it_prints(tmp_path):
 
 # make gpu
 
+MADE_UP = Run("arithmetic", 6, 0, iterations=40)
 
-def test_without_a_gpu_nothing_is_done(monkeypatch, tmp_path):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(gpu, "do", lambda *_: pytest.fail("it did something"))
-    with pytest.raises(UserError, match=r"^This machine has no CUDA GPU that torch can use, so nothing was done\.$"):
-        gpu.everything(str(tmp_path), 60)
+
+class Clock:
+    """A clock that stands still but for what is told to take time, and what was begun under it."""
+
+    def __init__(self):
+        self.now, self.begun, self.finished, self.tests, self.interrupt = 0.0, [], [], 0, False
 
 
 @pytest.fixture
-def done(monkeypatch) -> list[str]:
-    """What is run, on a machine that is said to have a GPU; every command takes ten minutes or what it is given."""
-    now, commands = [0.0], []
+def clock(monkeypatch) -> Clock:
+    """A machine whose runs take what is expected of an H100, and where the tests that need a GPU pass, or do not."""
+    clock = Clock()
+    lasts = {("arithmetic", 0.2): 81, ("arithmetic", 0.0): 78, ("facts", 0.2): 124, ("facts", 0.0): 122}
 
-    def run(command, cwd, env, timeout):
-        commands.append(" ".join(command[1:]))
-        now[0] += min(600, timeout or 600)
-        return subprocess.CompletedProcess(command, int("pytest" in command and bool(timeout < 300)))
+    class Child:
+        def __init__(self, run, work, device, deadline):
+            self.run, self.ready, self.deadline = run, clock.now + 65, deadline
+            self.process = SimpleNamespace(terminate=lambda: None)
+            clock.begun.append(run)
+            assert len(clock.begun) - len(clock.finished) <= gpu.AT_ONCE
 
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(gpu.subprocess, "run", run)
-    monkeypatch.setattr(gpu.time, "monotonic", lambda: now[0])
-    return commands
+        def finish(self, stop, end):
+            if clock.interrupt:
+                signal.raise_signal(signal.SIGINT)
+            done = max(clock.now, self.ready) + lasts.get((self.run.task, self.run.dropout), 127)
+            clock.now = min(done, self.deadline)
+            clock.finished.append((self.run, done <= self.deadline))
+            return []
 
-
-def test_on_a_gpu_what_is_worth_most_comes_first(done, tmp_path):
-    gpu.everything(str(tmp_path), 5_200)
-    there = f"--device cuda --store {tmp_path} --time-budget"
-    assert done[0].startswith("-m pytest -q -m gpu") and done[1].startswith("benchmarks/bench.py --rounds 1 --out")
-    assert done[2] == f"-m lib run replication --tasks arithmetic --widths 384 --seeds 10 {there} 4000s"
-    assert done[3] == f"-m lib run replication --tasks facts,joint --widths 384 --seeds 5 {there} 3400s"
-    assert done[4] == f"-m lib run causes {there} 2800s"
-    assert done[5:7] == [f"-m lib run lines {there} 2200s", f"-m lib run grokking {there} 1600s"]
-    assert done[7:] == [f"-m lib run replication --widths 14,28,56 {there} 1000s"]
-
-
-def test_on_a_gpu_nothing_is_begun_for_which_the_time_does_not_do(done, tmp_path):
-    gpu.everything(str(tmp_path), 1_210)
-    assert len(done) == 2
+    monkeypatch.setattr(gpu, "Child", Child)
+    monkeypatch.setattr(gpu, "limits", lambda device: {})
+    tests = SimpleNamespace(poll=lambda: clock.tests, terminate=lambda: None)
+    monkeypatch.setattr(gpu, "subprocess", SimpleNamespace(Popen=lambda *_, **__: tests, STDOUT=None))
+    sleep = lambda seconds: setattr(clock, "now", clock.now + seconds)  # noqa: E731
+    monkeypatch.setattr(gpu, "time", SimpleNamespace(monotonic=lambda: clock.now, sleep=sleep))
+    return clock
 
 
-def test_after_ctrl_c_nothing_more_is_begun(done, monkeypatch, tmp_path):
-    run = gpu.subprocess.run
-    monkeypatch.setattr(
-        gpu.subprocess, "run", lambda *a, **k: signal.raise_signal(signal.SIGINT) or run(*a, **k)
-    )
+def test_without_a_gpu_nothing_is_done(clock, monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match=r"^This machine has no CUDA GPU that torch can use, so nothing was done\.$"):
+        gpu.everything([MADE_UP], tmp_path, 60)
+    assert not clock.begun
+
+
+def test_mlt_is_trained_as_it_was_registered():
+    """In bfloat16, a seed of every cell before the next; its work an update is what was counted by hand."""
+    runs, sweep = gpu.cells(), replication.sweep(["arithmetic", "joint", "facts"], [LARGE], gpu.SEEDS, 30_000)
+    assert len(runs) == len({run.id for run in runs}) == 70 and {run.id for run in runs} == set(sweep["run"])
+    assert {run.precision for run in runs} == {"bfloat16"} and [run.seed for run in runs] == sorted([*range(10)] * 7)
+    tasks = ["arithmetic", "joint", "facts"] * 2 + ["arithmetic"]
+    dropouts, orders = [0.2] * 3 + [0.0] * 3 + [0.2], [1] * 6 + [None]
+    for run, task, dropout, order in zip(runs[7:14], tasks, dropouts, orders, strict=True):
+        assert (run.task, run.dropout, run.line_order) == (task, dropout, order)
+    for run, gflop in zip(runs, (507, 888, 887), strict=False):
+        assert gpu.speed(run, [(1, 0.0), (3, 0.01)])["gflop"] == pytest.approx(gflop, rel=1e-2)
+    row = gpu.speed(runs[0], [(1, 0.0), (3, 0.01), (5, 0.02), (6, 9.0)])  # which was held up at the end
+    assert (row["ms"], row["updates"]) == (pytest.approx(5), 6)
+    assert row["tflops"] == pytest.approx(row["gflop"] / 5)
+
+
+def test_nine_minutes_of_an_h100(clock, tmp_path):
+    """Four runs are done and a fifth is on its way; in an hour other seeds follow."""
+    runs = gpu.cells()
+    gpu.everything(runs, tmp_path, 585, "cpu", tmp_path / "work")
+    assert clock.finished == [(run, i < 4) for i, run in enumerate(runs[:5])] and clock.now == 575
+    clock.begun, clock.finished = [], []
+    gpu.everything(runs, tmp_path, 3_600, "cpu", tmp_path / "work")
+    assert len(clock.finished) == 34 and all(done for _, done in clock.finished[:-1])
+
+
+def test_what_is_there_is_not_trained_again(clock, monkeypatch, tmp_path):
+    runs = [replace(MADE_UP, seed=seed) for seed in range(4)]
+    for run, folder in zip(runs, ("results", "work", "store"), strict=False):
+        course.train_stack([run], str(tmp_path / folder), "cpu", math.inf)
+    monkeypatch.setattr(gpu, "RESULTS", tmp_path / "results")
+    said = gpu.everything(runs, tmp_path, 60, "cpu", tmp_path / "work")
+    assert clock.begun == runs[3:] and Store(tmp_path / "store").ids() == {run.id for run in runs[1:3]}
+    assert said == f"2 runs in {tmp_path}/store; for what lacks the same command goes on where it stopped."
+
+
+@pytest.mark.parametrize(("status", "said"), [(1, "failed .*thrown away"), (None, "did not end in time.*goes on")])
+def test_nothing_is_kept_before_the_tests_have_passed(clock, monkeypatch, tmp_path, status, said):
+    course.train_stack([MADE_UP], str(tmp_path / "work"), "cpu", math.inf)
+    (tmp_path / ".git").mkdir()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    large = gpu.cells()[0]
+    checkpoint = Store(tmp_path / "work").checkpoint_path(large)
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    clock.tests = status
+    with pytest.raises(UserError, match=f"^The tests that need a GPU {said}[^.]*\\.$"):
+        gpu.everything([MADE_UP, large], tmp_path, 60, "cpu", tmp_path / "work")
+    assert not (tmp_path / "store").exists() and len(clock.begun) == (status is None)
+    assert checkpoint.parent == tmp_path / "state" / "too-big-to-think" and checkpoint.exists() == (status is None)
+    assert Store(tmp_path / "work").ids() == (set() if status else {MADE_UP.id})
+
+
+def test_after_ctrl_c_nothing_more_is_begun(clock, tmp_path):
+    clock.interrupt = True
     with pytest.raises(KeyboardInterrupt):
-        gpu.everything(str(tmp_path), 4_000)
-    assert len(done) == 1
+        gpu.everything(gpu.cells(), tmp_path, 4_000, "cpu", tmp_path / "work")
+    assert len(clock.finished) == 1
 
 
-def test_on_a_gpu_whose_tests_fail_nothing_is_trained(done, tmp_path):
-    with pytest.raises(UserError, match="tests that need a GPU did not pass here, so nothing was trained"):
-        gpu.everything(str(tmp_path), 200)
-    assert len(done) == 1
+def test_the_tests_that_need_a_gpu_are_found_without_plugins():
+    command = [sys.executable, *gpu.TESTS.split(), "--collect-only", "-p", "no:nbval"]
+    found = subprocess.run(command, cwd=gpu.ROOT, capture_output=True, text=True).stdout
+    assert "TestMLTOnAGpu::test_gradient[bfloat16-6-0.03]" in found and "test_stacks" not in found
 
 
-def test_its_commands_are_such_as_there_are(monkeypatch, tmp_path):
-    """MLT's registered cells are trained in bfloat16, 10 seeds a cell of the sums and 5 elsewhere."""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    asked = []
-    monkeypatch.setattr(cli.lab, "run", lambda sweep, *_: asked.append(sweep) or lab.look(sweep, str(tmp_path)))
-    for command in gpu.commands(str(tmp_path)):
-        if command[:3] == ["-m", "lib", "run"]:
-            cli.main(command[2:], standalone_mode=False)
-    sums, others, causes, lines, grokking, small = asked
-    assert set(lines["windows"]) == {"lines"} and set(grokking["iterations"]) == {300_000}
-    assert causes["look"].max() == 2 and "controls" in set(causes["experiment"])
-    assert set(pd.concat([sums, others])["precision"]) == {"bfloat16"} and set(small["precision"]) == {"float32"}
-    assert set(sums.groupby("variant").size()) == {10} and set(others.groupby(["task", "variant"]).size()) == {5}
-    assert set(small.groupby(["task", "width", "variant"]).size()) == {100, 20}
+def test_waiting_for_a_turn_is_no_training(monkeypatch, tmp_path):
+    now = [0.0]
+    monkeypatch.setattr(course.time, "monotonic", lambda: now[0])
+    course.train_stack([MADE_UP], str(tmp_path), "cpu", 1e9, lambda at: now.append(now.pop() + 100))
+    assert now[0] > 1_000 and Store(tmp_path).details(MADE_UP.id)["seconds"] == 0
+
+
+STAND_IN = """
+from pathlib import Path
+from benchmarks import gpu
+from lib.run import Run
+
+gpu.AT_ONCE, gpu.SIDE, gpu.TESTS = 2, 64, "-c pass"
+print(gpu.everything({runs}, Path("{folder}/out"), 300, "cpu", Path("{folder}/work")))
+"""
+
+
+@pytest.mark.slow
+def test_whatever_was_finished_survives_a_kill(tmp_path):
+    """With a CPU in place of the GPU: processes, their turns, and what comes home; the same command goes on."""
+    slow = Run("arithmetic", 4, 0, iterations=2_000, batch=16, dropout=0.1, scores="greedy")
+    runs = [replace(slow, iterations=40), slow, replace(slow, seed=1)]
+    kept, work = Store(tmp_path / "out" / "store"), Store(tmp_path / "work")
+    command = [sys.executable, "-c", STAND_IN.format(runs=runs, folder=tmp_path)]
+    environment = os.environ | {"PYTHONPATH": str(gpu.ROOT), "OMP_NUM_THREADS": "1"}
+
+    def until(condition):
+        end = time.monotonic() + 120
+        while not condition():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+    with subprocess.Popen(command, cwd=gpu.ROOT, env=environment) as first:
+        until(lambda: runs[0].id in kept.ids())
+        first.kill()
+    assert kept.check()[0] == [] and kept.ids() == {runs[0].id}
+    until(lambda: work.checkpoint_path(runs[1]).exists())  # its process notices that it is alone
+    second = subprocess.run(command, cwd=gpu.ROOT, env=environment, capture_output=True, text=True)
+    assert second.stdout.startswith(f"3 runs in {tmp_path}/out/store"), second.stderr
+    assert kept.ids() == {run.id for run in runs} and kept.check()[0] == []
+    table = pd.read_csv(tmp_path / "out" / "updates.csv")
+    assert set(table["run"]) == kept.ids() and (table[["ms", "peak_tflops", "memory_tbs"]] > 0).all(axis=None)
