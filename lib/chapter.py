@@ -134,13 +134,16 @@ def markdown(rows: pd.DataFrame) -> str:
     return rows.to_markdown(index=False, disable_numparse=True)
 
 
-def figure(name: str, runs: pd.DataFrame | None, make: Callable[[], tuple[alt.TopLevelMixin, pd.DataFrame]]) -> None:
+def figure(
+    name: str, runs: pd.DataFrame | None, make: Callable[[], tuple[alt.TopLevelMixin, pd.DataFrame]],
+    experiment: str = "",
+) -> None:  # fmt: skip
     """Show the chart that `make` makes of `runs`, with its data as the file `name` (`render.figure`).
 
-    `runs` is None for a figure that shows no runs.
+    `runs` is None for a figure that shows no runs; `experiment` is whose they are, if not the chapter's own.
     """
     if runs is None or len(runs):
         chart, data = make()
-        render.figure(chart, data, name, runs)
+        render.figure(chart, data, name, runs, _command(experiment, {}) if experiment else "")
     else:
         say(words.NONE)

@@ -86,9 +86,9 @@ def prefixes(corpus: Task) -> float:
 def duration(seconds: float) -> str:
     """Such as "40 seconds", "12 minutes" or "1.5 hours"."""
     for unit, length in (("hour", 3600), ("minute", 60)):
-        if seconds >= 2 * length or (unit == "hour" and seconds >= length):
+        if seconds >= 2 * length:
             return f"{seconds / length:.2g} {unit}s"
-    return f"{max(1, seconds):.0f} seconds"
+    return words.count(max(1, round(seconds)), "second")
 
 
 def lacking(runs: list[Run]) -> str:

@@ -75,7 +75,9 @@ def mimebundle(spec: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def figure(chart: alt.TopLevelMixin, table: pd.DataFrame, name: str, runs: pd.DataFrame | None = None) -> None:
+def figure(
+    chart: alt.TopLevelMixin, table: pd.DataFrame, name: str, runs: pd.DataFrame | None = None, made: str = ""
+) -> None:
     """Show a chart and, under it, how many runs it draws, where they were trained, and its data as a file.
 
     Parameters
@@ -84,10 +86,12 @@ def figure(chart: alt.TopLevelMixin, table: pd.DataFrame, name: str, runs: pd.Da
     table : the data behind it, for the file.
     name : the file's name, without its ending.
     runs : the table of the runs shown (see `note`); left out where a figure shows none.
+    made : the command that makes them, if not the notebook's (see `enable`).
     """
+    made = made or _made
     path = save_data(table, name)
     file = f'<a href="../_static/{path.name}" download>Data</a>' if DATA in os.environ else f"<code>{path}</code>"
-    how = f" Made by <code>{html.escape(_made)}</code>." if _made else ""
+    how = f" Made by <code>{html.escape(made)}</code>." if made else ""
     said = file if runs is None else f"{html.escape(note(runs))}{how} {file}."
     shown = mimebundle(chart.to_dict() | {"description": described(table)})
     shown["text/html"] += f'\n<p class="chart-note">{said}</p>'

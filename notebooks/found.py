@@ -34,9 +34,10 @@ chapter.finding(
     results,
     found.WORD,
     """
-**Yes, both.** In their first 1,000 updates the models of n56 have {early[56]:%} of the hidden sums right, those of n14 {early[14]:%}. That is {sooner:points interval} for the larger size.
-At the end n56 has {late[56]:%} left and n14 {late[14]:%}: {less:points interval}. It is so for sizes in general, not for these two alone. With each doubling of the parameters the early share changes by {early_slope:points interval}, the late one by
-{late_slope:points interval}.
+**Yes, both.** Over its first 1,000 updates n56 has {early[56]:%} of the hidden sums right and n14 {early[14]:%}: {sooner:points interval} for the larger one. At the end n56 has {late[56]:%} left and n14 {late[14]:%}: {less:points interval}.
+It is so for all six sizes, not for these two alone. Each doubling of the parameters changes the early share by {early_slope:points interval} and the late one by {late_slope:points interval}.
+
+The numbers in brackets are intervals over the {seeds} pairs, wide enough for two comparisons at 95 % together.
 """,
 )
 
@@ -60,7 +61,7 @@ chapter.finding(
     found.WORD,
     """
 - *In fewer updates* is not *earlier in learning*. Everything happens in fewer updates in a larger model, storing the table included. When 90 % of the seen sums are first right, n14 has {learnt[14]:% interval} of the hidden ones, n28 {learnt[28]:% interval} and n56 {learnt[56]:% interval}.
-- The lead is short. The mean of n56 is above that of n14 from update {leads}.
+- The lead is short. The mean of n56 is above that of n14 at updates {leads}.
 """,
 )
 
@@ -70,9 +71,9 @@ def sizes():
     shares = {when: {width: f"{value:% interval}" for width, value in getattr(results, when).items()} for when in ("early", "late", "learnt")} if results else {}
     text = {"sizes": "", "widest": "", "stream": ", published stream"}
     rows = [
-        {"size": words.size_name(r.width) + text[r.part], "runs": r.runs, "first 1,000 updates (%)": "–", "when 90 % of the seen sums are first right (%)": "–", "at the end (%)": f"{100 * r.end:.0f}"}
-        | ({"first 1,000 updates (%)": shares["early"][r.width], "when 90 % of the seen sums are first right (%)": shares["learnt"].get(r.width, "–"), "at the end (%)": shares["late"][r.width]} if r.part == "sizes" and shares else {})
-        | {"highest of the mean (%)": f"{100 * r.highest:.0f}", "at update": f"{r.at:,}", "half of it at": f"{r.half:,}", "left at the end (%)": f"{100 * r.left:.0f}"}
+        {"size": words.size_name(r.width) + text[r.part], "runs": r.runs, "first 1,000 updates": "–", "when 90 % of the seen sums are first right": "–", "at the end": f"{100 * r.end:.0f} %"}
+        | ({"first 1,000 updates": shares["early"][r.width], "when 90 % of the seen sums are first right": shares["learnt"].get(r.width, "–"), "at the end": shares["late"][r.width]} if r.part == "sizes" and shares else {})
+        | {"highest of the mean": f"{100 * r.highest:.0f} %", "at update": f"{r.at:,}", "half of it at": f"{r.half:,}", "left at the end": f"{100 * r.left:.0f} %"}
         for r in found.peaks(means).itertuples()
     ]
     return pd.DataFrame(rows)

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 
+from lib import cli as cli_module
 from lib import course, lab, paper, settings, workers
 from lib import sweep as sweeps
 from lib.errors import UserError
@@ -68,6 +69,35 @@ def test_status_and_merge(cli, tmp_path):
     assert status == 0 and re.search(r"^capacity +1 of +6 runs; 5 lack, under 0\.1 core-hours$", out, re.MULTILINE)
     assert cli("merge", tmp_path / "b", "--store", tmp_path / "a")[0] == 0
     assert "  arithmetic n6            2 of    3" in cli("status", "capacity", *asked)[1]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.2, "1 second"), (119, "119 seconds"), (130, "2.2 minutes"), (3_600, "60 minutes"), (9_000, "2.5 hours")],
+)
+def test_durations_are_told_in_a_unit_that_fits(seconds, said):
+    assert lab.duration(seconds) == said
+
+
+def test_whatever_trains_says_before_it_how_long_it_will_take(cli, monkeypatch, tmp_path):
+    """The longest run alone may take longer than all of them shared out among the cores."""
+    monkeypatch.setattr(course, "cores", lambda: 2)
+    monkeypatch.setattr(lab, "cost", lambda run: 600.0 if run.seed == 0 else 60.0)
+    _, _, told = cli(*TINY, "--seeds", 3, "--store", tmp_path)
+    assert "training 3 runs takes 2 cores about 10 minutes" in told
+    assert "takes" not in cli(*TINY, "--seeds", 3, "--store", tmp_path)[2]  # nothing is trained
+
+
+def test_all_that_is_registered_is_pending_until_it_is_there(cli, monkeypatch, tmp_path):
+    """One command trains it in its order; `status` ends with it."""
+    asked = []
+    monkeypatch.setattr(cli_module.lab, "run", lambda sweep, *_: asked.append(sweep) or lab.look(sweep, str(tmp_path)))
+    assert cli("pending", "--store", tmp_path, "--device", "cpu")[0] == 0
+    (sweep,) = asked
+    assert sweep["run"].is_unique and list(dict.fromkeys(sweep["experiment"]))[:3] == ["found", "recipes", "large"]
+    firsts = sweep.groupby("experiment").head(1)
+    assert firsts["learning_rate"].tolist()[:3] == [0.01, 0.01, 0.001]  # of large, what is asked first
+    assert f"0 of  {len(sweep):,} runs" in cli("status", "--store", tmp_path)[1].splitlines()[-1]
 
 
 def test_rerun(cli, tmp_path):

@@ -211,6 +211,8 @@ def fan(table: pd.DataFrame, title: str, end: str = "") -> alt.TopLevelMixin:
     points = base.mark_point(size=60, opacity=0).encode(tooltip=about)  # a line alone would be hard to point at
     names = alt.Chart(data(last.assign(place=places))).mark_text(align="left", dx=5, fontWeight=600)
     named = names.encode(x="iteration:Q", y="place:Q", text=f"{groups.field}:N", color=base.encoding.color)
-    rule = _thresholds({end: float(at[-1])} if end else {}, scale)
-    chart = alt.layer(*rule, lines, points, named).properties(width=600, height=320)
-    return chart.properties(title=alt.Title(title, offset=20 if end else 8))
+    marked = alt.Chart(data(pd.DataFrame({"iteration": [at[-1]], "words": [end]}))).encode(x="iteration:Q")
+    rule = marked.mark_rule(strokeDash=[4, 3], strokeWidth=1.2)
+    told = marked.mark_text(align="right", baseline="top", dx=-5, fontSize=10).encode(y=alt.value(3), text="words:N")
+    chart = alt.layer(*([rule, told] if end else []), lines, points, named).properties(width=600, height=320)
+    return chart.properties(title=title)
