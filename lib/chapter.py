@@ -4,6 +4,7 @@ Whatever rests on runs is given as a function, which is called when there are an
 says so in its place. Numbers are printed by the cell, so that a chapter reads in any notebook viewer as in the book.
 """
 
+import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from lib import claims, experiments, lab, render, words
-from lib.settings import Settings, settle
+from lib.settings import Settings, of_notebook, settle
 from lib.store import Store
 
 
@@ -68,9 +69,10 @@ def begin(experiment: str, given: Mapping, tasks: Collection[str] = ()) -> Chapt
     Parameters
     ----------
     experiment : whose runs it shows, a name of `experiments.names`.
-    given : `globals()`, just after the parameters cell (`settings.settle`).
+    given : `globals()`, after the parameters cell (`settings.of_notebook`).
     tasks : the tasks that the chapter is about, unless it is given others; all of the experiment's by default.
     """
+    given = of_notebook(given, experiment)
     settings = settle(given, experiment, tasks)
     render.enable(_command(experiment, {"tasks": list(tasks)} | {k: v for k, v in given.items() if v}))
     return read(settings)
@@ -93,7 +95,7 @@ def _command(experiment: str, given: Mapping) -> str:
     """What makes the runs of a chapter, from the command line."""
     names = ["profile", "tasks", "widths", "seeds", "iterations", *experiments.factors(experiment)]
     asked = {name: given[name] for name in names if given.get(name)}
-    spelt = [(name, ",".join(map(str, v)) if isinstance(v, list) else v) for name, v in asked.items()]
+    spelt = [(name, shlex.quote(",".join(map(str, v)) if isinstance(v, list) else str(v))) for name, v in asked.items()]
     return " ".join([f"python -m lib run {experiment}", *(f"--{k.replace('_', '-')} {v}" for k, v in spelt)])
 
 

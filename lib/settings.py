@@ -1,5 +1,6 @@
 """Settings: what a notebook or a command was asked for, checked before anything is trained."""
 
+import ast
 import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -46,6 +47,11 @@ def _one_of(name: str, value, choices) -> None:
         raise UserError(f"{name} is {shown(value)}, but it must be one of {', '.join(choices)}.")
 
 
+def _typed(value):
+    """A value, or the number that a text spells."""
+    return number(value.strip()) if isinstance(value, str) else value
+
+
 def _listed(name: str, value) -> list:
     """A list from a list, from text such as "[10, 20]" or "10,20", or from a single value."""
     if isinstance(value, str):
@@ -60,26 +66,39 @@ def _listed(name: str, value) -> list:
     return value
 
 
+def of_notebook(variables: Mapping, experiment: str) -> dict:
+    """The parameters among the variables of a notebook, and whatever else papermill gave it.
+
+    Other variables are the reader's own. What papermill gives stands in a cell that begins with a comment of its own.
+
+    Parameters
+    ----------
+    variables : `globals()`; IPython keeps the cells that were run in `In`.
+    """
+    injected = [cell for cell in variables.get("In", []) if cell.startswith("# Parameters\n")]
+    assigned = [node for cell in injected[-1:] for node in ast.parse(cell).body if isinstance(node, ast.Assign)]
+    given = [target.id for node in assigned for target in node.targets if isinstance(target, ast.Name)]
+    return {name: variables[name] for name in [*_known(experiment), *given] if name in variables}
+
+
+def _known(experiment: str) -> list[str]:
+    return [*PARAMETERS, *experiments.factors(experiment)]
+
+
 def _asked(given: Mapping, known: list[str]) -> dict:
-    """The parameters among the variables of a notebook that were given a value.
+    """The parameters that were given a value.
 
     Raises
     ------
     UserError
         For a name that is no parameter.
     """
-    ignored = ("In", "Out", "exit", "quit", "open", "get_ipython")
-    named = {
-        k: v
-        for k, v in given.items()
-        if not (k.startswith("_") or k in ignored or callable(v) or hasattr(v, "__spec__"))
-    }
-    for name in named:
+    for name in given:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f" (did you mean {near[0]}?)" if near else ""
             raise UserError(f"{name} is not a parameter{hint}; the parameters are {', '.join(known)}.")
-    return {k: v for k, v in named.items() if v is not None and not (isinstance(v, (str, list)) and not v)}
+    return {k: v for k, v in given.items() if v is not None and not (isinstance(v, (str, list)) and not v)}
 
 
 def _device(name: str, here: bool) -> str:
@@ -96,8 +115,7 @@ def settle(given: Mapping, experiment: str, tasks: Collection[str] = (), here: b
 
     Parameters
     ----------
-    given : the parameters by name; None, "" and [] mean "as the profile has it". A notebook passes `globals()` just
-        after its parameters cell: names that begin with an underscore, functions and modules are passed over.
+    given : the parameters by name; None, "" and [] mean "as the profile has it". Numbers may be text.
     experiment : a name of `experiments.names`, which decides tasks and further parameters.
     tasks : the tasks where none are given, if not all of the experiment's.
     here : whether this machine trains, not a cluster.
@@ -108,7 +126,7 @@ def settle(given: Mapping, experiment: str, tasks: Collection[str] = (), here: b
         For an unknown name, a wrong type or an impossible value.
     """
     own = experiments.factors(experiment)
-    values = _asked(given, [*PARAMETERS, *own])
+    values = _asked(given, _known(experiment))
     own_seeds = not getattr(experiments.load(experiment), "SEEDS", True)  # it has a number of them for every cell
     profile = values.get("profile", "full" if own_seeds else "quick")
     _one_of("profile", profile, experiments.PROFILES)
@@ -128,7 +146,7 @@ def settle(given: Mapping, experiment: str, tasks: Collection[str] = (), here: b
                 _one_of(name, value, own[name])
     if not isinstance(values["store"], str):
         raise UserError(f"store is {shown(values['store'])}, but it must be the path of a folder.")
-    iterations = whole("iterations", values["iterations"])
-    seeds = None if every_seed else whole("seeds", values["seeds"])
+    iterations = whole("iterations", _typed(values["iterations"]))
+    seeds = None if every_seed else whole("seeds", _typed(values["seeds"]))
     device = _device(values["device"], here)
     return Settings(experiment, profile, found_tasks, widths, seeds, iterations, device, values["store"], factors)

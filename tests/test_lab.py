@@ -479,10 +479,19 @@ def test_a_store_that_cannot_be_written_stops_the_command_before_anything_is_tra
 # Settings, which the notebooks give their parameters to
 
 NOTEBOOK = {
-    "__name__": "__main__", "_i1": "x", "In": [""], "Out": {}, "exit": 0, "get_ipython": lambda: None, "np": np,
-    "settle": settings.settle, "profile": "smoke", "tasks": [], "widths": [], "seeds": None, "iterations": None,
-    "device": "cpu", "store": "runs",
+    "profile": "smoke", "tasks": [], "widths": [], "seeds": None, "iterations": None, "device": "cpu", "store": "runs",
 }  # fmt: skip
+
+
+def test_whatever_else_a_notebook_has_is_the_readers_own():
+    """A second run in one kernel, too: then there is what the first has made."""
+    own = {"__name__": "__main__", "_i1": "x", "In": ["", "x = 3"], "Out": {}, "exit": 0, "np": np, "x": 3, "here": {}}
+    assert settings.of_notebook(own | NOTEBOOK, "capacity") == NOTEBOOK
+    injected = ["profile = 'full'", "# Parameters\nseeds = 1\n", "# Parameters\nseeds = 2\nsedes = [\n  3]\n", "x = 3"]
+    found = settings.of_notebook(own | NOTEBOOK | {"In": injected, "seeds": 2, "sedes": [3]}, "capacity")
+    assert found == NOTEBOOK | {"seeds": 2, "sedes": [3]}
+    with pytest.raises(UserError, match=r"sedes is not a parameter \(did you mean seeds\?\)"):
+        settings.settle(found, "capacity")
 
 
 def test_a_profile_fills_in_what_is_not_given():
@@ -500,7 +509,7 @@ def test_lists_may_be_text(value):
 
 @pytest.mark.parametrize("value", [["facts"], "facts", "[facts]", "['facts']", '["facts"]', ("facts",)])
 def test_a_given_value_wins(value):
-    given = NOTEBOOK | {"tasks": value, "seeds": 5, "iterations": 7, "widths": 12}
+    given = NOTEBOOK | {"tasks": value, "seeds": " 5", "iterations": "7", "widths": 12}
     found = settings.settle(given, "capacity")
     assert (found.tasks, found.seeds, found.iterations, found.widths) == (["facts"], 5, 7, [12])
     sweep = found.sweep()
@@ -512,7 +521,7 @@ def test_a_given_value_wins(value):
     [
         ({"sedes": 2}, r"sedes is not a parameter \(did you mean seeds\?\); the parameters are profile, tasks"),
         ({"colour": "red"}, r"colour is not a parameter; the parameters are"),
-        ({"seeds": "3"}, r"seeds is '3', but it must be a whole number of at least 1"),
+        ({"seeds": "3.5"}, r"seeds is '3.5', but it must be a whole number of at least 1"),
         ({"seeds": 2.0}, r"seeds is 2.0, but"),
         ({"seeds": True}, r"seeds is True, but"),
         ({"seeds": [1]}, r"seeds is \[1\], but"),
