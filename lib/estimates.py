@@ -34,6 +34,8 @@ class Estimate:
         unit, _, more = spec.partition(" ")
         if unit not in ("%", "points") or more not in ("", "interval"):
             raise ValueError(f"an estimate is written as % or points, with or without interval, not as {spec!r}")
+        if not self.units:
+            return "–"
         text = f"{100 * self.mean:.0f} %" if unit == "%" else f"{100 * self.mean:+z.0f} points"
         return f"{text} ({words.span(self.low, self.high, unit='')})" if more else text
 

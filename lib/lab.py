@@ -27,6 +27,7 @@ from lib.tasks import Task
 CPU_HOURS = 12  # a run that a CPU core would need longer for is left to a GPU, unless long runs are asked for
 # Of a CPU core, measured with MLT, by the fused and by the plain form; only estimates and the bar's shares rest on it.
 FLOPS_A_SECOND = {"fused": 1.4e11, "plain": 7e10}
+PREFIX_SECONDS = 5e-8  # a prefix and layer besides, which is most of the time of small models
 TRAINED_ON = ("processor", "device", "engine", "torch")
 ROUNDING = 1e-5  # between the losses of two runs that differ by rounding alone
 
@@ -69,7 +70,7 @@ def _cost(run: Run) -> float:
         windows = corpus.batch if run.targets == "all" else corpus.offsets
         update = token * windows * corpus.context / FLOPS_A_SECOND["plain"]
     else:
-        update = token * prefixes(corpus) / FLOPS_A_SECOND["fused"]
+        update = prefixes(corpus) * (token / FLOPS_A_SECOND["fused"] + a.layers * PREFIX_SECONDS)
     return run.updates * update
 
 

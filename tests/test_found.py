@@ -69,9 +69,11 @@ def test_numbers_are_those_of_the_curves():
 
 def test_leads_and_peaks():
     got = found.results(curves(up, down))
-    assert got.leads == "100 to 1,000"
-    small = got.peaks.set_index("width").loc[14]
     x = np.log2(SIZES[14])
+    assert got.leads == "100 to 1,000"
+    assert got.highest["sizes"][14].mean == got.ended["sizes"][14].mean == pytest.approx(down(x) / 4)
+    assert f"{got.highest['stream'][56]:%}" == f"{got.ended['widest'][112]:%}" == "–"  # of which there are no runs
+    small = found.peaks(found.over_time(curves(up, down))).set_index("width").loc[14]
     assert small["highest"] == pytest.approx(down(x) / 4) and small["at"] == 1_100 and small["left"] == 1
     assert small["half"] == 100 and small["runs"] == len(SEEDS)
 
@@ -84,6 +86,8 @@ def test_pairs_are_hidden_once_each():
 def test_a_size_alone_has_nothing_to_be_compared_with():
     table = curves(up, down)
     assert found.results(table[table["width"] == 14]) is None
+    nothing = pd.DataFrame(columns=["run", "iteration"])  # as `Store.curves` has it
+    assert found.results(nothing) is None and found.over_time(nothing).empty
 
 
 class Said:

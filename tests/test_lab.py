@@ -156,6 +156,8 @@ def test_what_a_run_costs():
     plain = paper.published("arithmetic", 384, 0)
     for run, seconds in ((plain, 7.4), (replace(plain, dropout=0.0), 1.7)):
         assert lab.cost(run) == pytest.approx(30_000 * seconds, rel=0.1)
+    for width, seconds in ((14, 4), (28, 8), (56, 22)):  # of most stored runs; of small models the overhead is most
+        assert seconds / 2 < lab.cost(Run("arithmetic", width, 0, windows="lines")) < 2 * seconds
     corpus = plain.corpus
     drawn = np.random.default_rng(0).integers(0, corpus.offsets, (20, corpus.batch))
     windows = corpus.tokens[drawn[..., None] + np.arange(corpus.context)]

@@ -60,7 +60,8 @@ class Results:
     speaks of n56 alone where only the contrasts are, and else says what they say apart. Shares of the hidden sums right
     by width: `early`, `late`, and `learnt`, when 90 % of the seen sums are first right. `sooner` and `less` are the
     contrasts, `early_slope` and `late_slope` the slopes a doubling of parameters, all at the level of one of two.
-    `leads` are the evaluations at which the mean of n56 is above that of n14. `peaks` describes the mean curves.
+    `leads` are the evaluations at which the mean of n56 is above that of n14. `highest` has the highest value of the
+    mean curve by part and width, `ended` its last.
     """
 
     word: str
@@ -73,7 +74,8 @@ class Results:
     early_slope: Estimate
     late_slope: Estimate
     leads: str
-    peaks: pd.DataFrame
+    highest: dict[str, dict[int, Estimate]]
+    ended: dict[str, dict[int, Estimate]]
 
 
 
@@ -109,6 +111,8 @@ def slopes(wide: pd.DataFrame) -> pd.Series:
 
 def over_time(curves: pd.DataFrame) -> pd.DataFrame:
     """The mean share after each evaluation from the first update on: columns part, width, iteration, share, runs."""
+    if curves.empty:
+        return pd.DataFrame(columns=["part", "width", "iteration", "share", "runs"])
     shares = curves[curves["iteration"] > 0].assign(share=estimates.share_right)
     keys = ["part", "width", "iteration"]
     return shares.groupby(keys, as_index=False, sort=False).agg(share=("share", "mean"), runs=("run", "nunique"))
@@ -143,10 +147,11 @@ def _leads(means: pd.DataFrame) -> str:
 
 
 def results(curves: pd.DataFrame) -> Results | None:
-    """What the runs of the part "sizes" show; None where n14 or n56 has none."""
-    table = outcomes(curves[curves["part"] == "sizes"])
-    if not {SMALL, LARGE} <= set(table["width"]):
+    """What the runs show; None where n14 or n56 of the part "sizes" has none."""
+    sizes = curves[curves["part"] == "sizes"] if len(curves) else curves
+    if not len(sizes) or not {SMALL, LARGE} <= set(sizes["width"]):
         return None
+    table = outcomes(sizes)
     means, gap, slope = over_time(curves), {}, {}
     for when in ("early", "late"):
         wide = table.pivot(index="seed", columns="width", values=when)
@@ -161,8 +166,18 @@ def results(curves: pd.DataFrame) -> Results | None:
     def by_width(when: str) -> dict[int, Estimate]:
         return {int(width): estimates.mean(values.dropna()) for width, values in table.groupby("width")[when]}
 
+    known = peaks(means).set_index(["part", "width"])
+
+    def described(what: str) -> dict[str, dict[int, Estimate]]:
+        keys = [(part, width) for part, about in PARTS.items() for width in about["widths"]]
+        values = known.reindex(pd.MultiIndex.from_tuples(keys))[["runs", what]].fillna({"runs": 0})
+        found: dict[str, dict[int, Estimate]] = {part: {} for part in PARTS}
+        for (part, width), row in values.iterrows():
+            found[part][width] = Estimate(row[what], np.nan, np.nan, int(row["runs"]))
+        return found
+
     return Results(
         word=word, seeds=table["seed"].nunique(), early=by_width("early"), late=by_width("late"),
         learnt=by_width("learnt"), sooner=gap["early"], less=gap["late"], early_slope=slope["early"],
-        late_slope=slope["late"], leads=_leads(means), peaks=peaks(means),
+        late_slope=slope["late"], leads=_leads(means), highest=described("highest"), ended=described("end"),
     )  # fmt: skip
