@@ -13,6 +13,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from lib import claims, experiments, lab, render, words
+from lib.errors import Lacking
 from lib.settings import Settings, of_notebook, settle
 from lib.store import Store
 
@@ -105,8 +106,11 @@ def say(text: str) -> None:
 
 
 def tell(runs: pd.DataFrame, text: Callable[[], str]) -> None:
-    """Show the Markdown that `text` makes of `runs`."""
-    say(text() if len(runs) else words.NONE)
+    """Show the Markdown that `text` makes of `runs`, or what they lack."""
+    try:
+        say(text() if len(runs) else words.NONE)
+    except Lacking as lacking:
+        say(str(lacking))
 
 
 def finding(results: object, word: str, text: str) -> None:
@@ -140,12 +144,15 @@ def figure(
     name: str, runs: pd.DataFrame | None, make: Callable[[], tuple[alt.TopLevelMixin, pd.DataFrame]],
     experiment: str = "",
 ) -> None:  # fmt: skip
-    """Show the chart that `make` makes of `runs`, with its data as the file `name` (`render.figure`).
+    """Show the chart that `make` makes of `runs`, or what they lack, with its data as the file `name`.
 
     `runs` is None for a figure that shows no runs; `experiment` is whose they are, if not the chapter's own.
     """
-    if runs is None or len(runs):
+    try:
+        if runs is not None and runs.empty:
+            raise Lacking(words.NONE)
         chart, data = make()
-        render.figure(chart, data, name, runs, _command(experiment, {}) if experiment else "")
+    except Lacking as lacking:
+        say(str(lacking))
     else:
-        say(words.NONE)
+        render.figure(chart, data, name, runs, _command(experiment, {}) if experiment else "")

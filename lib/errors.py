@@ -27,6 +27,10 @@ class UserError(ValueError):
     """A mistake that a person can mend; its text is one sentence with the name, the value and what it may be."""
 
 
+class Lacking(Exception):
+    """Runs at hand lack what a chart or a table needs; the text says so to a reader, in one sentence."""
+
+
 def shown(value: object) -> str:
     """A value for a sentence: as Python writes it, cut where that is long."""
     try:

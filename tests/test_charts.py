@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import vl_convert
 
-from lib import charts, words
+from lib import chapter, charts, words
 from lib.charts.curves import curve_rows
 from lib.charts.style import HELD_OUT, PUBLISHED, READ, RIGHT, STEPS, UNDECIDED, Groups, crossed, size_colour
 from lib.errors import UserError
@@ -279,3 +279,23 @@ def test_runs_that_differ_in_something_else_are_not_mixed(chart: Callable) -> No
     table = items((14, 28), 1, range(0, 501, 250)).query("group == 'held out'").assign(loss=1.0, layers=1)
     with pytest.raises(UserError, match="by is 'layers', but it must tell the runs apart"):
         chart(table, by="layers")
+
+
+@pytest.mark.parametrize("make", [lambda: charts.forest(verdicts()[:0], "all"), lambda: charts.fan(shares()[:0], "")])
+def test_a_chart_that_has_nothing_to_show_says_so_in_its_place(make: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing else becomes a sentence."""
+    said: list[str] = []
+    monkeypatch.setattr(chapter, "say", said.append)
+    runs = pd.DataFrame({"run": ["a"]})
+    chapter.figure("figure", runs, lambda: (make(), runs))
+    chapter.tell(runs, lambda: str(make()))
+    assert said == [words.NONE] * 2
+    with pytest.raises(ZeroDivisionError):
+        chapter.figure("figure", runs, lambda: 1 / 0)
+
+
+def test_no_published_value_stands_beside_sizes_that_the_paper_does_not_have() -> None:
+    """As in the README's own line of papermill."""
+    found = charts.learning_curves(curves((10, 20)), ["held_out_correct", "loss"], published()).to_dict()
+    assert "diamond" not in json.dumps(found)
+    assert "diamond" in json.dumps(charts.learning_curves(curves((10, 14)), ["loss"], published()).to_dict())

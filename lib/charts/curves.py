@@ -70,8 +70,8 @@ def learning_curves(
         rows = groups.named(curve_rows(curves, measure, by))
         goals = pd.DataFrame(columns=[groups.field, "iteration", "published"])
         if published is not None and measure in published:
-            known = published[published[by].isin(groups.values)].assign(published=published[measure], iteration=last)
-            goals = groups.named(known)[goals.columns].dropna()
+            known = published.assign(published=published[measure], iteration=last)  # an empty table would be filled
+            goals = groups.named(known[known[by].isin(groups.values)])[goals.columns].dropna()
         datasets |= {measure: records(rows)}
         panels.append(_panel(rows, goals, measure, groups, last, measure == measures[0], measure == measures[-1]))
     return alt.vconcat(*panels, spacing=10, datasets=datasets)
