@@ -162,7 +162,7 @@ def merge(other_store: str, store: str) -> None:
     if wrong:
         for sentence in wrong:
             click.echo(sentence, err=True)
-        raise UserError(f"{len(wrong)} runs are damaged and were left out; delete their files, or get them anew.")
+        raise UserError(f"{len(wrong)} runs were left out; the lines above say why.")
 
 
 @main.command()
@@ -176,7 +176,7 @@ def check(store: str) -> None:
     for sentence in wrong:
         click.echo(sentence, err=True)
     if wrong:
-        raise UserError(f"{len(wrong)} files of {name} are not what they should be.")
+        raise UserError(f"{len(wrong)} files of {name} are not known to be sound; the lines above say why.")
     lacks = f"; {len(unlisted)} of them are not listed in runs.sha256, such as {unlisted[0]}" if unlisted else ""
     click.echo(f"{len(held.ids())} runs in {name} are sound{lacks}.")
 

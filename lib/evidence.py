@@ -22,7 +22,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from lib import tasks
-from lib.files import digest, need
+from lib.files import Later, digest, need
 from lib.parts import PARTS
 from lib.run import Run
 
@@ -121,8 +121,14 @@ def opened(data: bytes, run: str) -> tuple[pq.ParquetFile, dict, dict]:
     need(b"run" in metadata, "it is not a run of this project")
     details, sums = json.loads(metadata[b"run"]), json.loads(metadata.get(b"sha256", b"{}"))
     need(not sums or sums["details"] == digest(metadata[b"run"]), "its details are not what their checksum says")
-    config = configuration(details)
-    need(details["run"] == run == config.id, "its name is not the id of what it holds")
+    try:
+        config = configuration(details)
+        need(details["run"] == run == config.id, "its name is not the id of what it holds")
+    except ValueError as error:
+        if sums and details["run"] == run:  # it is as it was written, by who knows what we do not
+            unknown = sorted(details.keys() - {"run", "parameters", *FACTORS, *OUTCOMES, *TRAINED})
+            raise Later(f"it has {', '.join(unknown)}" if unknown else error) from error
+        raise
     need(file.schema_arrow.equals(schema(config)), "its columns are not those of a run")
     need(file.metadata.num_rows == len(config.evaluations()), "it lacks evaluations or has more than it should")
     return file, details, sums

@@ -3,7 +3,7 @@
 Notable features:
 - a file is written beside, synced and renamed; what a killed writer left can be told from what is being written;
 - only regular files are read: a pipe in the way of one would be waited for without end;
-- whoever decodes a file says with `need` what must hold, and catches `ODD`.
+- whoever decodes a file says with `need` what must hold, and `decoded` tells what does not from what cannot be read.
 """
 
 import contextlib
@@ -13,8 +13,9 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +29,23 @@ ODD = (
     OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError,
     pa.ArrowException, SafetensorError,
 )  # fmt: skip
+ABSENT = (FileNotFoundError, NotADirectoryError)
+
+
+class Damaged(Exception):
+    """A file that is not what it should be; the text says why, without a full stop."""
+
+
+class Later(ValueError):
+    """What a later version of this project wrote."""
+
+
+class Unreadable(UserError):
+    """A file or folder that cannot be read, which says nothing of what it holds."""
+
+    def __init__(self, path: Path, error: OSError | MemoryError, kind: str = "file"):
+        reason = "the memory is too small" if isinstance(error, MemoryError) else error.strerror or error
+        super().__init__(f"store cannot read {path} ({reason}); it stays as it is, and must be a {kind} to read.")
 
 
 @contextlib.contextmanager
@@ -75,12 +93,64 @@ def write(path: Path, data: bytes) -> None:
 
 
 def read(path: Path) -> bytes:
-    """The contents of a regular file; OSError for anything else, such as a pipe, which might never end."""
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError("not a regular file")
-        return file.read()
+    """The contents of a regular file; ValueError for anything else, such as a pipe, which might never end.
+
+    Raises
+    ------
+    FileNotFoundError, NotADirectoryError
+        When there is no such file (`ABSENT`).
+    Unreadable
+        When it cannot be read.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            need(stat.S_ISREG(os.fstat(handle).st_mode), "not a regular file")
+            with open(handle, "rb", closefd=False) as file:
+                return file.read()
+        finally:
+            os.close(handle)
+    except ABSENT:
+        raise
+    except (OSError, MemoryError) as error:
+        raise Unreadable(path, error) from error
+
+
+def decoded(path: Path, decode: Callable[[bytes], Any]) -> Any:
+    """What `decode` makes of the contents of a file.
+
+    Raises
+    ------
+    FileNotFoundError, NotADirectoryError
+        When there is no such file (`ABSENT`).
+    Damaged
+        When the file is not what it should be: `decode` raised one of `ODD`.
+    Unreadable
+        When it cannot be read.
+    UserError
+        When a later version of this project wrote it: `decode` raised `Later`.
+    """
+    try:
+        return decode(read(path))
+    except (*ABSENT, Unreadable):
+        raise
+    except MemoryError as error:
+        raise Unreadable(path, error) from error
+    except ODD as error:
+        reason = " ".join(str(error).split()).rstrip(".")[:200] or type(error).__name__
+        if isinstance(error, Later):
+            raise UserError(f"A later version of this project wrote {path} ({reason}); use that version.") from error
+        raise Damaged(reason) from error
+
+
+def names(folder: Path) -> list[str]:
+    """The names in a folder, none where there is no folder; `Unreadable` when they cannot be read."""
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    except (OSError, MemoryError) as error:
+        raise Unreadable(folder, error, "folder") from error
 
 
 def sweep_up(folder: Path) -> None:

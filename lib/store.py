@@ -33,11 +33,12 @@ from torch import Tensor
 from lib import evidence
 from lib.errors import UserError
 from lib.evidence import FACTORS, OUTCOMES, SCORES, Stored, asked, compact, prompt_table, summarize
-from lib.files import ODD, beside, digest, need, read, sweep_up, write
+from lib.files import ABSENT, Damaged, Later, beside, decoded, digest, names, need, read, sweep_up, write
 from lib.run import OPTIONAL, Run
 
 LARGE_CHECKPOINT = 2**25  # bytes
-MARKER = {"format": "too-big-to-think runs", "version": 1}
+VERSION = 1
+MARKER = {"format": "too-big-to-think runs", "version": VERSION}
 
 
 class Store:
@@ -53,15 +54,18 @@ class Store:
         self.folder = Path(folder)
         self.marker = self.folder / "store.json"
         try:
-            if self.marker.exists():
-                found = json.dumps(json.loads(read(self.marker)), sort_keys=True)  # as text, true is not 1
-                need(found == json.dumps(MARKER, sort_keys=True), "another marker")
-            elif self.folder.exists():  # with at most what an interrupted `prepare` left
-                need(all(path.name.startswith(".store.json.") for path in self.folder.iterdir()), "other files")
-        except ODD as error:
+            decoded(self.marker, _marker)
+            found = True
+        except ABSENT:  # a new folder, or one with at most what an interrupted `prepare` left
+            found = not self.folder.exists() or (
+                self.folder.is_dir() and all(name.startswith(".store.json.") for name in names(self.folder))
+            )
+        except Damaged:
+            found = False
+        if not found:
             raise UserError(
                 f"store is {str(self.folder)!r}, but it must be a folder that this project wrote, an empty or new one."
-            ) from error
+            )
 
     def path(self, run: str) -> Path:
         """Where the run with this id is, or would be."""
@@ -86,7 +90,15 @@ class Store:
 
     def ids(self) -> set[str]:
         """Ids of the finished runs."""
-        return {path.stem for path in (self.folder / "runs").glob("[!.]*.parquet")}
+        return self._ids("runs", ".parquet")
+
+    def _ids(self, folder: str, suffix: str) -> set[str]:
+        """The ids of runs that files are named by."""
+        return {
+            name.removesuffix(suffix)
+            for name in names(self.folder / folder)
+            if name.endswith(suffix) and not name.startswith(".")
+        }
 
     def prepare(self) -> None:
         """Makes the folder a store and tries every place that will be written; UserError when one cannot be.
@@ -114,14 +126,13 @@ class Store:
         self.forget_checkpoint(run)
 
     def _checked(self, run: str, what):
-        """`what(data, run)` of the run's file, which is read once; UserError, which says why, when it is damaged."""
+        """`what(data, run)` of the run's file, which is read once; UserError, which says why, when that fails."""
         path = self.path(run)
         try:
-            return what(read(path), run)
-        except ODD as error:
-            reason = " ".join(str(error).split()).rstrip(".")[:200] or type(error).__name__
+            return decoded(path, lambda data: what(data, run))
+        except (*ABSENT, Damaged) as error:
             raise UserError(
-                f"store has {path}, but it is damaged or not a run of this project ({reason}); "
+                f"store has {path}, but it is damaged or not a run of this project ({error}); "
                 "delete it to train the run again."
             ) from error
 
@@ -130,7 +141,7 @@ class Store:
         return self._checked(run, evidence.decode)
 
     def damage(self, runs: Iterable[str]) -> dict[str, str]:
-        """What is wrong with these finished runs, a sentence for each that is not sound."""
+        """What is wrong with these finished runs, a sentence for each that is damaged or cannot be read."""
         found = {}
         for run in runs:
             try:
@@ -212,7 +223,7 @@ class Store:
 
         Returns
         -------
-        how many runs were copied, and a sentence for each run, or its weights, that is damaged and was left out.
+        how many runs were copied, and a sentence for each run, or its weights, that is not sound and was left out.
 
         Raises
         ------
@@ -249,11 +260,11 @@ class Store:
     def check(self) -> tuple[list[str], list[str]]:
         """Verifies everything: a sentence for each file that is wrong, and the ids that `runs.sha256` does not list."""
         wrong, listed = self.damage(sorted(self.ids())), {}
-        for path in self.weights_path(".").parent.glob("[!.]*.safetensors"):
+        for run in sorted(self._ids("weights", ".safetensors")):
             try:
-                self.weights(self.config(path.stem))
+                self.weights(self.config(run))
             except UserError as error:
-                wrong.setdefault(path.stem, str(error))
+                wrong.setdefault(run, str(error))
         manifest = self.folder / "runs.sha256"
         if not manifest.exists():
             return list(wrong.values()), []
@@ -281,17 +292,21 @@ class Store:
 
     def weights(self, run: Run) -> dict[int, Tensor]:
         """The weights (P,) that were kept of a finished run, by iteration; `model.unpack` gives them their shapes."""
-        path = self.weights_path(run.id)
-        try:
-            found = evidence.unpacked(read(path), run)
+        path, shape = self.weights_path(run.id), run.architecture.parameters()
+
+        def decode(data: bytes) -> dict[int, Tensor]:
+            found = evidence.unpacked(data, run)
             at, weights = found["iterations"], found["weights"]
-            need(weights.shape == (len(at), run.architecture.parameters()), "its shape is not that of the model")
+            need(weights.shape == (len(at), shape), "its shape is not that of the model")
             need(weights.dtype == torch.float32, "its numbers are not float32")
-        except ODD as error:
+            return dict(zip(at.tolist(), weights, strict=True))
+
+        try:
+            return decoded(path, decode)
+        except (*ABSENT, Damaged) as error:
             raise UserError(
                 f"store has no sound weights at {path} ({error}); train the run again, and ask for weights."
             ) from error
-        return dict(zip(at.tolist(), weights, strict=True))
 
     # Unfinished runs
 
@@ -309,21 +324,32 @@ class Store:
             self.checkpoint_path(run).unlink(missing_ok=True)
 
     def load_checkpoint(self, run: Run) -> tuple[dict[str, Tensor], list[dict]] | None:
-        """State and curve of an unfinished run, or None; what does not fit the run is set aside, with a warning."""
+        """State and curve of an unfinished run, or None; what does not fit the run is set aside, with a warning.
+
+        UserError when it cannot be read: the run is not begun anew while its state may be sound.
+        """
         path = self.checkpoint_path(run)
         try:
-            tensors = evidence.unpacked(read(path), run)
-            return evidence.fitting(run, tensors)
-        except FileNotFoundError:
+            return decoded(path, lambda data: evidence.fitting(run, evidence.unpacked(data, run)))
+        except ABSENT:
             return None
-        except ODD as error:
+        except Damaged as error:
             aside = path.with_suffix(".damaged")
             with contextlib.suppress(OSError):
                 path.replace(aside)
-            reason = " ".join(str(error).split())[:200]
             warnings.warn(
-                f"The checkpoint {path} does not fit ({reason}); it is set aside as {aside.name}, "
+                f"The checkpoint {path} does not fit ({error}); it is set aside as {aside.name}, "
                 "and the run begins anew.",
                 stacklevel=2,
             )
             return None
+
+
+def _marker(data: bytes) -> None:
+    """Raises ValueError unless these are the contents of `store.json`."""
+    found = json.loads(data)
+    version = found["version"]
+    need(type(version) is int and found == MARKER | {"version": version}, "another marker")  # true is not 1
+    if version > VERSION:
+        raise Later(f"version {version}")
+    need(version == VERSION, "another version")

@@ -1,5 +1,7 @@
 """Whatever is read is verified, and whatever is stopped stops: damage, kills, bad compilers and odd input."""
 
+import errno
+import functools
 import io
 import json
 import os
@@ -207,6 +209,79 @@ def test_only_regular_files_are_opened(store):
     os.mkfifo(store.marker)
     with pytest.raises(UserError, match="must be a folder that this project wrote"):
         Store(store.folder)
+
+
+@pytest.fixture(params=[errno.EACCES, errno.EIO, errno.ESTALE, errno.EMFILE, None])
+def unreadable(request, monkeypatch):
+    """Makes files and folders unreadable: for want of leave, a disk, a server, descriptors or memory."""
+    paths, opened, listed = [], os.open, os.listdir
+
+    def refuse(what, path, *more, **options):
+        if Path(path) in paths:
+            raise OSError(request.param, os.strerror(request.param)) if request.param else MemoryError
+        return what(path, *more, **options)
+
+    monkeypatch.setattr(os, "open", functools.partial(refuse, opened))
+    monkeypatch.setattr(os, "listdir", functools.partial(refuse, listed))
+    return paths.append
+
+
+def test_what_cannot_be_read_is_not_damaged(unreadable, cli, store, tmp_path):
+    path = store.path(ARITHMETIC.id)
+    unreadable(path)
+    with pytest.raises(UserError, match=rf"^store cannot read {path} \(.+\); it stays as it is, and must"):
+        store.runs()
+    for command in (("check", store.folder), ("merge", store.folder, "--store", tmp_path / "new")):
+        status, _, message = cli(*command)
+        assert status == 1 and one_sentence(message) and not re.search("damaged|delete|should be", message)
+
+
+def test_a_folder_that_cannot_be_listed_is_not_empty(unreadable, store):
+    unreadable(store.folder / "runs")
+    with pytest.raises(UserError, match=rf"^store cannot read {store.folder}/runs"):
+        store.ids()
+
+
+def test_a_checkpoint_that_cannot_be_read_stays_and_its_run_does_not_begin_anew(unreadable, store):
+    run = replace(ARITHMETIC, seed=9)
+    store.save_checkpoint(run, STATE, curve(run))
+    unreadable(path := store.checkpoint_path(run))
+    before = path.stat()
+    with pytest.raises(UserError, match=rf"^store cannot read {path}"):
+        course.train_stack([run], str(store.folder), "cpu", float("inf"))
+    assert path.stat() == before and run.id not in store.ids()
+
+
+def test_memory_that_is_too_small_to_decode_a_file_is_no_damage(monkeypatch, store):
+    store.save_checkpoint(ARITHMETIC, STATE, curve(ARITHMETIC))
+
+    def fail(*_, **__):
+        raise pa.ArrowMemoryError("malloc failed")
+
+    monkeypatch.setattr(pq, "ParquetFile", fail)
+    monkeypatch.setattr(evidence, "load", fail)
+    for read in (store.runs, lambda: store.load_checkpoint(ARITHMETIC)):
+        with pytest.raises(UserError, match=r"^store cannot read .* \(the memory is too small\)"):
+            read()
+    assert store.checkpoint_path(ARITHMETIC).exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [({"optimizer": "muon"}, "it has optimizer"), ({"windows": "words"}, "windows is 'words', but it must be")],
+)
+def test_a_run_of_a_later_version_says_so(store, more, reason):
+    """Its id hashes what this version does not know; what its checksum does not vouch for is damaged all the same."""
+    run, details = "0123456789ab", json.loads(STORED.text) | more
+    text = json.dumps(details | {"run": run}).encode()
+    sums = json.dumps({"details": files.digest(text), "all": ""}).encode()
+    for metadata, said in (({b"run": text, b"sha256": sums}, rf"^A later version .*{run}.*\({reason}"),
+                           ({b"run": text}, "is damaged")):  # fmt: skip
+        file = io.BytesIO()
+        pq.write_table(TABLE.replace_schema_metadata(metadata), file, write_page_checksum=True)
+        store.path(run).write_bytes(file.getvalue())
+        with pytest.raises(UserError, match=said):
+            store.details(run)
 
 
 @pytest.mark.parametrize(

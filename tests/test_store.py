@@ -289,17 +289,12 @@ def a_file(path):
     path.write_text("mine")
 
 
-def a_later_version(path):
-    path.mkdir()
-    (path / "store.json").write_text(json.dumps(MARKER | {"version": MARKER["version"] + 1}))
-
-
 def an_unreadable_marker(path):
     path.mkdir()
     (path / "store.json").write_text("{")
 
 
-@pytest.mark.parametrize("make", [a_folder_of_others, a_file, a_later_version, an_unreadable_marker])
+@pytest.mark.parametrize("make", [a_folder_of_others, a_file, an_unreadable_marker])
 def test_a_folder_that_is_not_a_store(tmp_path, make):
     make(tmp_path / "place")
     before = contents(tmp_path)
@@ -308,6 +303,12 @@ def test_a_folder_that_is_not_a_store(tmp_path, make):
     ):
         Store(tmp_path / "place")
     assert contents(tmp_path) == before
+
+
+def test_a_store_of_a_later_version_says_so(tmp_path):
+    (tmp_path / "store.json").write_text(json.dumps(MARKER | {"version": 2}))
+    with pytest.raises(UserError, match=rf"^A later version of this project wrote {tmp_path}/store.json \(version 2\)"):
+        Store(tmp_path)
 
 
 def test_an_empty_folder_and_the_rest_of_an_interrupted_beginning_may_become_a_store(tmp_path):
