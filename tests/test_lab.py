@@ -195,7 +195,7 @@ def test_a_time_budget_stops_cleanly_and_the_same_call_goes_on(inline, monkeypat
             assert begun <= set(outcome.missing["run"])  # what is finished needs no checkpoint
             if outcome.missing.empty:
                 break
-            assert begun, "what was begun goes on next time"
+            assert begun or outcome.trained, "what was begun goes on next time"
             assert rounds < 20
     assert rounds > 2
     lab.run(sweep, str(tmp_path / "whole"))
