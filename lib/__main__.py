@@ -1,5 +1,6 @@
 """python -m lib COMMAND: the command line (cli.py), which ends in one sentence whatever happens."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -9,7 +10,8 @@ STOPPED = "Stopped; the same command goes on from here."
 
 def leave(*_) -> None:
     """Ends at once, as Ctrl-C asks while nothing is trained; training has a handler of its own (workers.stoppable)."""
-    os.write(2, f"{STOPPED}\n".encode())
+    with contextlib.suppress(OSError):  # nobody may be left to read it
+        os.write(2, f"{STOPPED}\n".encode())
     os._exit(130)
 
 

@@ -3,8 +3,8 @@
 Notable features:
 - cores, GPUs and the nodes of a cluster stand behind one function: `with ready(device, cluster) as train`;
 - on a CPU one process a core, one run and one thread a process; on a GPU one stack after another;
-- each process has a pipe of its own: runs go in, what it reached comes out, and whatever happens to the parent closes
-  the pipe, at which it saves what it has and ends.
+- each process has a pipe of its own: runs go in, what it reached comes out, and whatever comes in the middle of a run
+  asks it to save what it has and to end: a word of the parent, or the end of the pipe, whatever happened to the parent.
 """
 
 import contextlib
@@ -27,6 +27,7 @@ from lib.errors import UserError
 from lib.run import Run
 
 Tell = Callable[[str, int, str], Any]  # is told a run's id, the iteration that it has reached, and what is at work
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Train = Callable[[list[Run], str, float, Tell, Mapping[str, str]], None]  # `_train`, ready for a device
 
 
@@ -48,7 +49,7 @@ def ready(device: str, address: str = "") -> Iterator[Train]:
         When the cluster cannot be had; from `train` when a process runs out of memory, is ended from outside, or the
         store cannot be written.
     KeyboardInterrupt
-        From `train` after Ctrl-C or SIGTERM, however often, when everything is saved and no process is left.
+        From `train` after Ctrl-C, SIGTERM or SIGHUP, however often, when everything is saved and no process is left.
     """
     if address:
         with cluster.connected(address, device) as engine:
@@ -66,26 +67,33 @@ def _train(
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[Callable[[], bool]]:
-    """Whether somebody asked to stop, by SIGINT or SIGTERM; KeyboardInterrupt comes at the end instead of at once."""
+    """Whether somebody asked to stop, by one of `STOPS`; KeyboardInterrupt comes at the end instead of at once.
+
+    It does not come after another error, which may be why something was not saved.
+    """
     asked = []
     if threading.current_thread() is not threading.main_thread():  # which alone hears of signals
         yield lambda: False
         return
-    before = {number: signal.signal(number, lambda *_: asked.append(1)) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, lambda *_: asked.append(1))
+        for number in STOPS
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN  # as `nohup` has it
+    }
     try:
         yield lambda: bool(asked)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        if asked:
-            raise KeyboardInterrupt
+    if asked:
+        raise KeyboardInterrupt
 
 
 # On a CPU
 
 
 def _serve(pipe: connection.Connection, folder: str, deadline: float) -> None:
-    """A worker process: trains the runs that come through the pipe, until it is closed or the process is told to end.
+    """A worker process: trains the runs that come through the pipe, until None does, it is closed, or SIGTERM comes.
 
     What goes back: an iteration reached, whether a run was finished, or why it was not, as text or a sentence.
     """
@@ -99,9 +107,9 @@ def _serve(pipe: connection.Connection, folder: str, deadline: float) -> None:
             pipe.send(iteration)
 
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        while not told:
-            run, weights = pipe.recv()
-            stop = lambda: bool(told) or pipe.poll()  # noqa: E731 - all that comes in the middle is the pipe's end
+        while not told and (job := pipe.recv()):
+            run, weights = job
+            stop = lambda: bool(told) or pipe.poll()  # noqa: E731
             try:
                 done: object = course.train_stack([run], folder, "cpu", deadline, tell, stop, {run.id: weights})
                 pipe.send(("done", done))
@@ -134,8 +142,10 @@ class _Pool:
         resource_tracker.ensure_running()  # before the signal is held back: this lets it through again
         self.processes: dict[connection.Connection, Any] = {}
         self.has: dict[connection.Connection, Run | None] = {}
-        # Ctrl-C goes to the whole group. Workers inherit that it is held back; the parent says when to stop.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        # Ctrl-C, and a terminal that is closed, go to the whole group. Workers inherit that these are held back; the
+        # parent says when to stop.
+        held_back = {signal.SIGINT, signal.SIGHUP}
+        signal.pthread_sigmask(signal.SIG_BLOCK, held_back)
         try:
             for _ in range(count):
                 ours, theirs = context.Pipe()
@@ -144,7 +154,7 @@ class _Pool:
                 theirs.close()
                 self.processes[ours], self.has[ours] = process, None
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, held_back)
 
     def receive(self, timeout: float) -> Iterator[tuple[connection.Connection, Any]]:
         """What workers that have something to say send, with the pipe; None for one that is gone."""
@@ -155,12 +165,28 @@ class _Pool:
             except (EOFError, OSError):
                 yield pipe, None
 
-    def close(self) -> None:
-        """Ends the workers: each saves what it has and goes."""
+    def close(self) -> list[Exception]:
+        """Ends the workers, each of which saves what it has and goes; returns what went wrong at that."""
         for pipe in self.processes:
-            pipe.close()
-        for process in self.processes.values():
+            with contextlib.suppress(OSError):  # it is gone
+                pipe.send(None)
+        wrong = []
+        for pipe, process in self.processes.items():
+            with contextlib.suppress(EOFError, OSError):
+                while True:
+                    wrong.append(_wrong(pipe.recv()))
             process.join()
+        return [error for error in wrong if error]
+
+
+def _wrong(word: Any) -> Exception | None:
+    """What went wrong, if that is what a worker says."""
+    match word:
+        case ("sentence", text):
+            return UserError(text)
+        case ("trace", text):
+            return RuntimeError(f"in a training process:\n{text}")
+    return None
 
 
 def _on_cpu(
@@ -183,11 +209,9 @@ def _on_cpu(
                 if run is not None and isinstance(word, int):
                     tell(run.id, word, words.count(sum(map(bool, pool.has.values())), "core"))
                     continue
+                if error := _wrong(word):
+                    raise error
                 what, value = word or ("gone", None)
-                if what == "sentence":
-                    raise UserError(value)
-                if what == "trace":
-                    raise RuntimeError(f"in a training process:\n{value}")
                 if what == "gone" or not (value or time.monotonic() > deadline):
                     if stop():
                         break
@@ -195,7 +219,9 @@ def _on_cpu(
                     raise _ended(pool.processes[pipe], run)
                 give(pipe)
     finally:
-        pool.close()
+        wrong = pool.close()
+    if wrong:
+        raise wrong[0]
 
 
 # On a GPU

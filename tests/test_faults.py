@@ -438,6 +438,26 @@ def test_ctrl_c_at_any_moment(tmp_path, times, moment):
     wait_for(lambda: not members(process.pid), 5)
 
 
+def test_who_stops_on_a_full_disk_hears_that_nothing_was_saved(tmp_path):
+    """The worker fails to save while the parent waits for it to end."""
+    Store(tmp_path).prepare()
+    (tmp_path / "checkpoints").rmdir()
+    (tmp_path / "checkpoints").write_text("in the way")
+    ask = lambda *_: os.kill(os.getpid(), signal.SIGINT)  # noqa: E731
+    with pytest.raises(UserError, match=r"store cannot write .*checkpoints"), workers.ready("cpu") as train:
+        train([replace(TINY, iterations=1_000_000)], str(tmp_path), float("inf"), ask, {})
+
+
+def test_who_asked_not_to_hear_of_a_closed_terminal_does_not():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with workers.stoppable() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not stop()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_worker_that_is_killed_is_told_from_one_without_memory(monkeypatch, tmp_path):
     process = begin(tmp_path)
     wait_for(lambda: children(process))

@@ -341,10 +341,12 @@ def test_killed_runs_go_on_and_end_the_same(tmp_path):
     same_evidence(killed, tmp_path / "whole")
 
 
-def test_ctrl_c_keeps_what_was_done(tmp_path):
+@pytest.mark.parametrize("number", workers.STOPS)
+def test_what_was_done_is_kept_when_the_group_is_asked_to_stop(tmp_path, number):
+    """By Ctrl-C, by a system that goes down, by a terminal that is closed."""
     process = start(tmp_path, "--seeds", "1")
     wait_for(lambda: progress(tmp_path / "killed") > 0)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     _, err = process.communicate(timeout=60)
     assert process.returncode != 0 and "Traceback" not in err
     assert err.endswith("Stopped; the same command goes on from here.\n")
