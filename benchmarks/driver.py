@@ -13,6 +13,7 @@ import click
 import pandas as pd
 
 from lib import lab, slices, workers
+from lib.progress import Progress
 from lib.run import Run
 from lib.store import Store
 
@@ -36,19 +37,18 @@ def main(runs: int) -> None:
     """Hand RUNS stand-ins to a cluster of this machine."""
     slices.train_slice = stand_in
     todo = [Run("arithmetic", 14, seed) for seed in range(runs)]
-    bar, rows = lab._Bar(todo), []
+    progress, rows = Progress({run: lab.cost(run) for run in todo}), []
 
     def tell(run: str, iteration: int, at_work: str) -> None:
-        bar.tell(run, iteration, at_work)
-        if bar.finished * 10 // runs > len(rows) or not rows:
-            row = {"runs": bar.finished, "wall (s)": time.monotonic(), "CPU (s)": time.process_time()}
+        progress.tell(run, iteration, at_work)
+        if progress.finished * 10 // runs > len(rows) or not rows:
+            row = {"runs": progress.finished, "wall (s)": time.monotonic(), "CPU (s)": time.process_time()}
             rows.append(row | {"memory (MiB)": memory()})
 
     with tempfile.TemporaryDirectory() as folder, workers.ready("cpu", "local") as train:
         Store(folder).prepare()
         train(todo, folder, float("inf"), tell, {})
         assert len(Store(folder).ids()) == runs
-    bar.bar.close()
     table = pd.DataFrame(rows)
     for name in ("wall", "CPU"):
         table[f"{name} a run (ms)"] = 1e3 * table[f"{name} (s)"].diff() / table["runs"].diff()

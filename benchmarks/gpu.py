@@ -2,7 +2,7 @@
 
 Notable features:
 - it is made for a machine that is rented for minutes, where nothing can be installed: PyTorch for CUDA (2.11 or later),
-  numpy, pandas, pyarrow, scipy, statsmodels, safetensors, click, tqdm and pytest are all that it needs;
+  numpy, pandas, pyarrow, scipy, statsmodels, safetensors, click and pytest are all that it needs;
 - the cells of the registered replication, in bfloat16, in order of worth, one seed a cell, then the next seed; to
   compile one takes most of a minute, so several do so at once, and then train one after the other;
 - the tests that need a GPU run beside; before they have passed nothing is handed over, and if one fails, what was

@@ -2,11 +2,10 @@
 
 Notable features:
 - what is there is verified before hours of training, and never trained again;
-- the time left is reckoned from the measured speed and each run's share of the work.
+- how long it will take is reckoned from what each run costs a core.
 """
 
 import functools
-import sys
 import tempfile
 import time
 import warnings
@@ -14,11 +13,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from lib import course, fused, words, workers
 from lib import sweep as sweeps
 from lib.errors import UserError
+from lib.progress import Progress, say
 from lib.run import Run
 from lib.settings import Settings
 from lib.store import OUTCOMES, Store
@@ -84,14 +83,6 @@ def prefixes(corpus: Task) -> float:
     return found
 
 
-def duration(seconds: float) -> str:
-    """Such as "40 seconds", "12 minutes" or "1.5 hours"."""
-    for unit, length in (("hour", 3600), ("minute", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.2g} {unit}s"
-    return words.count(max(1, round(seconds)), "second")
-
-
 def lacking(runs: list[Run]) -> str:
     """What lacks, and about what it takes: the end of a sentence, "" for no runs."""
     left = _left_to_gpu(runs, long=False)
@@ -105,42 +96,6 @@ def _hours(runs: list[Run]) -> str:
     """What long runs cost a core, such as "about 14 to 62 hours each"."""
     low, high = (f"{choose(map(cost, runs)) / 3600:.0f}" for choose in (min, max))
     return f"about {low} to {high} hours each" if low != high else f"about {low} hours each"
-
-
-class _Bar:
-    """Progress over all runs, weighted by their cost."""
-
-    def __init__(self, runs: list[Run]):
-        self.updates = {run.id: run.updates for run in runs}
-        costs = {run.id: cost(run) for run in runs}
-        total = sum(costs.values())
-        self.unit = {run.id: 100 * costs[run.id] / total / run.updates for run in runs}  # per cent an update
-        self.at: dict[str, int] = {}
-        self.finished, self.at_work, self.got_on = 0, "", False
-        self.bar = tqdm(
-            total=100.0, desc=f"training {len(runs)} runs", file=sys.stderr, mininterval=0.5, smoothing=0.05,
-            bar_format="{desc}: {percentage:3.0f}% |{bar}| {elapsed} gone, {remaining} left{postfix}",
-        )  # fmt: skip
-
-    def tell(self, run: str, iteration: int, at_work: str) -> None:
-        """Shows the iteration that a run has reached, and what is at work; an empty `run` or `at_work` is no news."""
-        if run:
-            self._advance(run, iteration)
-        changed = at_work not in ("", self.at_work)
-        self.at_work = at_work or self.at_work
-        done = f"{self.finished} of {len(self.updates)} runs done"
-        self.bar.set_postfix_str(f"{done}, {self.at_work} at work", refresh=changed)
-
-    def _advance(self, run: str, iteration: int) -> None:
-        done = self.unit[run] * (iteration - self.at.get(run, 0))
-        if run not in self.at and iteration:  # resumed: what was done before counts as done, not as speed
-            self.bar.update(done)
-            self.bar.start_t = time.time()
-        else:
-            self.got_on |= iteration > self.at.get(run, 0)
-            self.bar.update(min(done, 100 - self.bar.n))
-        self.finished += self.at.get(run) != iteration == self.updates[run]
-        self.at[run] = iteration
 
 
 def run(
@@ -171,14 +126,12 @@ def run(
     if todo:
         with workers.ready(device, cluster) as train:
             held.prepare()
-            if device == "cpu" and not cluster:
-                _announce(todo)
-            bar = _Bar(todo)
-            try:
-                train(todo, store, started + (time_budget or float("inf")), bar.tell, asked)
-            finally:
-                bar.bar.close()
-        if time_budget and not bar.got_on:
+            cores = min(course.cores(), len(todo)) if device == "cpu" and not cluster else 0
+            if cores:
+                _announce(todo, cores)
+            with Progress({run: cost(run) for run in todo}, cores) as progress:
+                train(todo, store, started + (time_budget or float("inf")), progress.tell, asked)
+        if time_budget and not progress.got_on:
             raise UserError(
                 f"time-budget is {time_budget:g} seconds, but it must be more: it was over before training had begun."
             )
@@ -199,15 +152,14 @@ def _left_to_gpu(wanted: list[Run], long: bool) -> list[Run]:
     return bfloat16 + (too_long if not long else [])
 
 
-def _announce(runs: list[Run]) -> None:
+def _announce(runs: list[Run], cores: int) -> None:
     """Says about how long the cores of this machine will train, and what they do before it, where it takes a while."""
-    needed, cores = sum(map(cost, runs)), min(course.cores(), len(runs))
-    total = duration(max(needed / cores, max(map(cost, runs))))
-    print(f"training {words.count(len(runs), 'run')} takes {words.count(cores, 'core')} about {total}", file=sys.stderr)
+    total = words.duration(max(sum(map(cost, runs)) / cores, max(map(cost, runs))))
+    say(f"training {words.count(len(runs), 'run')} takes {words.count(cores, 'core')} about {total}")
     shapes = {run.architecture for run in runs if not run.dropout}
     if count := sum(not fused.kept(shape) for shape in shapes):
         what = f"compiling the training kernel for {words.count(count, 'shape')} of model"
-        print(f"{what}, about 5 seconds each, once on this machine", file=sys.stderr)
+        say(f"{what}, about 5 seconds each, once on this machine")
 
 
 def _sound(store: Store, runs: list[str]) -> None:

@@ -34,6 +34,14 @@ def count(number: int, what: str) -> str:
     return f"{number:,} {what}" if number == 1 else f"{number:,} {PLURALS.get(what, what.replace('_', ' ') + 's')}"
 
 
+def duration(seconds: float) -> str:
+    """Such as "40 seconds", "12 minutes" or "1.5 hours"."""
+    for unit, length in (("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.2g} {unit}s"
+    return count(max(1, round(seconds)), "second")
+
+
 def listing(parts: Iterable[str]) -> str:
     """Such as "a, b and c"."""
     *most, last = parts

@@ -95,17 +95,18 @@ def stoppable() -> Iterator[Callable[[], bool]]:
 def _serve(pipe: connection.Connection, folder: str, deadline: float) -> None:
     """A worker process: trains the runs that come through the pipe, until None does, it is closed, or SIGTERM comes.
 
-    What goes back: an iteration reached, whether a run was finished, or why it was not, as text or a sentence.
+    What goes back: an iteration reached, a warning, whether a run was finished, or why it was not, as a trace or a
+    sentence.
     """
-    warnings.formatwarning = lambda message, *_: f"{message}\n"
     told: list[int] = []
     signal.signal(signal.SIGTERM, lambda *_: told.append(1))
     torch.set_num_threads(1)
 
-    def tell(iteration: int) -> None:
+    def tell(word: int | str) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # `stop` sees it next, and all is saved
-            pipe.send(iteration)
+            pipe.send(word)
 
+    warnings.showwarning = lambda message, *_, **__: tell(str(message))
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while not told and (job := pipe.recv()):
             run, weights = job
@@ -180,8 +181,10 @@ class _Pool:
 
 
 def _wrong(word: Any) -> Exception | None:
-    """What went wrong, if that is what a worker says."""
+    """What went wrong, if that is what a worker says; what it warns of is warned of here, once for all of them."""
     match word:
+        case str():
+            warnings.warn(word, stacklevel=2)
         case ("sentence", text):
             return UserError(text)
         case ("trace", text):
@@ -211,6 +214,8 @@ def _on_cpu(
                     continue
                 if error := _wrong(word):
                     raise error
+                if isinstance(word, str):
+                    continue
                 what, value = word or ("gone", None)
                 if what == "gone" or not (value or time.monotonic() > deadline):
                     if stop():

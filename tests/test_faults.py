@@ -229,7 +229,7 @@ def unreadable(request, monkeypatch):
 def test_what_cannot_be_read_is_not_damaged(unreadable, cli, store, tmp_path):
     path = store.path(ARITHMETIC.id)
     unreadable(path)
-    with pytest.raises(UserError, match=rf"^store cannot read {path} \(.+\); it stays as it is, and must"):
+    with pytest.raises(UserError, match=rf"^store cannot read {path} \(.+\); it stays as it is, and must be"):
         store.runs()
     for command in (("check", store.folder), ("merge", store.folder, "--store", tmp_path / "new")):
         status, _, message = cli(*command)
@@ -488,10 +488,10 @@ class Pipe:
 
 def serve(pipe: Pipe, folder: Path) -> None:
     """A worker, in this process."""
-    handlers = signal.getsignal(signal.SIGTERM), warnings.formatwarning
+    handlers = signal.getsignal(signal.SIGTERM), warnings.showwarning
     workers._serve(pipe, str(folder), float("inf"))
     signal.signal(signal.SIGTERM, handlers[0])
-    warnings.formatwarning = handlers[1]
+    warnings.showwarning = handlers[1]
 
 
 class Broken(Pipe):

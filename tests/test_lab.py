@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from lib import cli as cli_module
-from lib import course, lab, paper, settings, workers
+from lib import course, lab, paper, settings, words, workers
 from lib import sweep as sweeps
 from lib.errors import UserError
 from lib.experiments import capacity
@@ -76,7 +76,7 @@ def test_status_and_merge(cli, tmp_path):
     [(0.2, "1 second"), (119, "119 seconds"), (130, "2.2 minutes"), (3_600, "60 minutes"), (9_000, "2.5 hours")],
 )
 def test_durations_are_told_in_a_unit_that_fits(seconds, said):
-    assert lab.duration(seconds) == said
+    assert words.duration(seconds) == said
 
 
 def test_whatever_trains_says_before_it_how_long_it_will_take(cli, monkeypatch, tmp_path):
@@ -109,7 +109,7 @@ def test_rerun(cli, tmp_path):
 
     store = Store(tmp_path)
     config, iterations, losses, scores = store._read(run)
-    for loss, sampled, flipped, words in (
+    for loss, sampled, flipped, said in (
         (1e-7, 0, False, "the same but for rounding: every answer at every evaluation, and losses within 1e-07"),
         (0, 1e-3, False, "the same but for rounding: every answer at every evaluation, and every loss"),
         (1e-3, 0, False, "differently"),
@@ -123,7 +123,7 @@ def test_rerun(cli, tmp_path):
         store.add(
             config, rows, {"device": "cpu", "processor": "another", "engine": "fused", "torch": "0", "seconds": 1.0}
         )
-        assert f"came out {words}" in cli("rerun", run, "--store", tmp_path, "--device", "cpu")[1]
+        assert f"came out {said}" in cli("rerun", run, "--store", tmp_path, "--device", "cpu")[1]
 
 
 def test_runs_of_days_are_left_to_a_gpu(inline, tmp_path):
