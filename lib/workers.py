@@ -11,12 +11,14 @@ import contextlib
 import functools
 import multiprocessing
 import signal
+import sys
 import threading
 import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from multiprocessing import connection, resource_tracker
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -139,6 +141,11 @@ class _Pool:
     """Worker processes, each with its end of a pipe and the run that it has."""
 
     def __init__(self, count: int, folder: str, deadline: float):
+        if multiprocessing.current_process().daemon:
+            raise UserError(
+                "Training was asked for in a process of a multiprocessing.Pool, which may start no others; ask for all "
+                "runs at once outside of it, and they are trained on every core."
+            )
         context = multiprocessing.get_context("spawn")
         resource_tracker.ensure_running()  # before the signal is held back: this lets it through again
         self.processes: dict[connection.Connection, Any] = {}
@@ -147,6 +154,8 @@ class _Pool:
         # parent says when to stop.
         held_back = {signal.SIGINT, signal.SIGHUP}
         signal.pthread_sigmask(signal.SIG_BLOCK, held_back)
+        # A worker needs nothing of the script that asks for training, which would run again from its top in each.
+        script, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
         try:
             for _ in range(count):
                 ours, theirs = context.Pipe()
@@ -155,6 +164,7 @@ class _Pool:
                 theirs.close()
                 self.processes[ours], self.has[ours] = process, None
         finally:
+            sys.modules["__main__"] = script
             signal.pthread_sigmask(signal.SIG_UNBLOCK, held_back)
 
     def receive(self, timeout: float) -> Iterator[tuple[connection.Connection, Any]]:

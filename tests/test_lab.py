@@ -1,5 +1,6 @@
 """The command line and the lab: what is trained, what survives a kill, and what bad input gets."""
 
+import multiprocessing
 import os
 import re
 import signal
@@ -261,12 +262,16 @@ def test_a_run_that_stops_early_is_the_beginning_of_the_whole_run(tmp_path):
         replace(whole, stop_after=60)
 
 
-# The real command, with checkpoints as often as can be, in the workers too: they import this file as their main module.
+# The real command, with checkpoints as often as can be, in the workers: they import this file for what they do.
 OFTEN = """
 import runpy
-from lib import course
+from lib import course, workers
 course.CHECKPOINT_SECONDS, course.CHUNK_SECONDS = 0, 0.2
+def serve(*what):
+    workers._serve(*what)
 if __name__ == "__main__":
+    import often
+    workers._serve = often.serve
     runpy.run_module("lib", run_name="__main__")
 """
 LONG = ("run", "capacity", "--tasks", "arithmetic", "--widths", "6", "--device", "cpu", "--iterations", "5000")
@@ -351,6 +356,33 @@ def test_what_was_done_is_kept_when_the_group_is_asked_to_stop(tmp_path, number)
     assert process.returncode != 0 and "Traceback" not in err
     assert err.endswith("Stopped; the same command goes on from here.\n")
     assert 0 < progress(tmp_path / "killed") < 5_000
+
+
+# From a script
+
+ASKS = """
+from lib import lab, sweep
+from lib.run import Run
+print(lab.run(sweep.table([Run("arithmetic", 6, 0, iterations=40)]), "runs").report())
+"""
+
+
+@pytest.mark.parametrize("given", [["mine.py"], ["-"], ["-c", ASKS]], ids=["file", "standard input", "text"])
+def test_a_script_needs_no_guard(tmp_path, given):
+    """Workers do not run it again."""
+    (tmp_path / "mine.py").write_text(ASKS)
+    done = subprocess.run(
+        [sys.executable, *given], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, input=ASKS, text=True,
+        capture_output=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "1 of 1 runs are in the store; 1 trained just now.\n"), done.stderr
+    assert len(done.stderr.splitlines()) <= 3, done.stderr
+
+
+def test_within_a_pool_of_processes_a_sentence_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
+    with pytest.raises(UserError, match=r"^Training was asked for in a process of a multiprocessing\.Pool, "):
+        lab.run(sweeps.table([Run("arithmetic", 6, 0, iterations=40)]), str(tmp_path))
 
 
 # What bad input gets
