@@ -48,8 +48,8 @@ def ready(device: str, address: str = "") -> Iterator[Train]:
     Raises
     ------
     UserError
-        When the cluster cannot be had; from `train` when a process runs out of memory, is ended from outside, or the
-        store cannot be written.
+        When the cluster cannot be had; from `train` when a process runs out of memory, all are ended from outside, or
+        the store cannot be read or written.
     KeyboardInterrupt
         From `train` after Ctrl-C, SIGTERM or SIGHUP, however often, when everything is saved and no process is left.
     """
@@ -126,15 +126,15 @@ def _serve(pipe: connection.Connection, folder: str, deadline: float) -> None:
                     pipe.send(("trace", traceback.format_exc()))
 
 
-def _ended(process, run: Run | None) -> UserError:
-    """Why a worker is gone that was not asked to go."""
+def _ended(process, run: Run | None) -> str:
+    """Why a worker is gone that was not asked to go: a sentence without its end."""
     what = f"A training process was ended from outside while it had {course.name(run) if run else 'nothing to do'}"
     code = process.exitcode
     if code is not None and code < 0:
         name = signal.Signals(-code).name
         memory = ", which is what a system does that runs out of memory" if name == "SIGKILL" else ""
-        return UserError(f"{what} (by {name}{memory}); {GOES_ON}.")
-    return UserError(f"{what} (exit status {code}); {GOES_ON}.")
+        return f"{what} (by {name}{memory})"
+    return f"{what} (exit status {code})"
 
 
 class _Pool:
@@ -170,7 +170,7 @@ class _Pool:
     def receive(self, timeout: float) -> Iterator[tuple[connection.Connection, Any]]:
         """What workers that have something to say send, with the pipe; None for one that is gone."""
         ready = connection.wait(list(self.processes), timeout)
-        for pipe in (pipe for pipe in self.processes if pipe in ready):
+        for pipe in [pipe for pipe in self.processes if pipe in ready]:
             try:
                 yield pipe, pipe.recv()
             except (EOFError, OSError):
@@ -214,6 +214,17 @@ def _on_cpu(
                 with contextlib.suppress(BrokenPipeError):  # it is gone, which `receive` tells next
                     pipe.send((run, weights.get(run.id, "")))
 
+        def lose(pipe: connection.Connection) -> None:
+            process, run = pool.processes.pop(pipe), pool.has.pop(pipe)
+            process.join(1)
+            if not pool.processes:
+                raise UserError(f"{_ended(process, run)}; {GOES_ON}.")
+            warnings.warn(f"{_ended(process, run)}; the others go on.", stacklevel=2)
+            if run:  # last in line: it may be why the process is gone
+                waiting.insert(0, run)
+            for idle in [pipe for pipe, run in pool.has.items() if run is None]:
+                give(idle)
+
         for pipe in pool.processes:
             give(pipe)
         while any(pool.has.values()) and not stop():
@@ -230,8 +241,8 @@ def _on_cpu(
                 if what == "gone" or not (value or time.monotonic() > deadline):
                     if stop():
                         break
-                    pool.processes[pipe].join(1)
-                    raise _ended(pool.processes[pipe], run)
+                    lose(pipe)
+                    continue
                 give(pipe)
     finally:
         wrong = pool.close()

@@ -458,13 +458,24 @@ def test_who_asked_not_to_hear_of_a_closed_terminal_does_not():
         signal.signal(signal.SIGHUP, before)
 
 
-def test_a_worker_that_is_killed_is_told_from_one_without_memory(monkeypatch, tmp_path):
-    process = begin(tmp_path)
-    wait_for(lambda: children(process))
+def test_a_worker_that_is_killed_is_told_and_another_takes_its_run(tmp_path):
+    process = begin(tmp_path, iterations=2_000)
+    wait_for(lambda: len(children(process)) == 2)
     os.kill(children(process)[0], signal.SIGKILL)
+    out, said = process.communicate(timeout=120)
+    assert (process.returncode, out) == (0, "2 of 2 runs are in the store; 2 trained just now.\n")
+    told = r"^A training process was ended from outside while it had a run of width 28 on .* \(by SIGKILL, "
+    assert re.search(rf"{told}.*runs out of memory\); the others go on\.$", said, re.MULTILINE)
+
+
+def test_a_sweep_whose_workers_are_all_killed_ends_in_a_sentence(tmp_path):
+    process = begin(tmp_path)
+    wait_for(lambda: len(children(process)) == 2)
+    for pid in children(process):
+        os.kill(pid, signal.SIGKILL)
     _, words = process.communicate(timeout=60)
-    assert process.returncode == 1 and "was ended from outside while it had a run of width 28" in words
-    assert "by SIGKILL" in words and "Traceback" not in words
+    assert process.returncode == 1 and "Traceback" not in words
+    assert words.splitlines()[-1].endswith("); the same command goes on where it stopped.")
     wait_for(lambda: not members(process.pid), 5)
 
 
