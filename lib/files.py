@@ -7,12 +7,14 @@ Notable features:
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
 import re
 import secrets
 import stat
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,8 @@ ODD = (
     OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError,
     pa.ArrowException, SafetensorError,
 )  # fmt: skip
+# What a file system says that cannot lock files or sync folders, as some of Lustre, NFS, SMB and virtual machines do.
+CANNOT = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF}
 ABSENT = (FileNotFoundError, NotADirectoryError)
 
 
@@ -49,6 +53,17 @@ class Unreadable(UserError):
 
 
 @contextlib.contextmanager
+def _borne(what: str) -> Iterator[None]:
+    """Goes on, with a warning, where a file system cannot do what is only for accidents."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in CANNOT:
+            raise
+        warnings.warn(f"The file system of the store cannot {what} ({error.strerror}).", stacklevel=2)
+
+
+@contextlib.contextmanager
 def beside(path: Path) -> Iterator[Path]:
     """A new, empty file in the folder of `path`, which is made, to write to; it is gone afterwards, unless renamed.
 
@@ -65,7 +80,8 @@ def beside(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(found, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            with _borne("lock a file, so what a killed process leaves there stays"):
+                fcntl.flock(handle, fcntl.LOCK_EX)
             yield found
         finally:
             os.close(handle)
@@ -87,7 +103,8 @@ def write(path: Path, data: bytes) -> None:
         new.replace(path)
         folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            os.fsync(folder)  # the new name, too, survives a power cut
+            with _borne("sync a folder, so a power cut may cost what was written last"):
+                os.fsync(folder)  # the new name, too, survives a power cut
         finally:
             os.close(folder)
 

@@ -303,6 +303,24 @@ def test_a_file_is_safe_before_its_name_is(monkeypatch, tmp_path):
     assert happened == ["file", "rename", "folder"]
 
 
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.EBADF])
+def test_a_file_system_without_locks_or_synced_folders_can_hold_a_store(monkeypatch, tmp_path, number):
+    sync = os.fsync
+
+    def fail(handle, *_):
+        if _ or stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(number, os.strerror(number))
+        sync(handle)
+
+    monkeypatch.setattr(files.fcntl, "flock", fail)
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.warns(UserWarning) as told:
+        Store(tmp_path).add(ARITHMETIC, curve(ARITHMETIC), TRAINED)
+    said = {str(one.message) for one in told}
+    assert len(said) == 2 and all(text.startswith("The file system of the store cannot ") for text in said)
+    assert Store(tmp_path).stored(ARITHMETIC.id).same_curve(STORED)
+
+
 def test_what_killed_writers_left_is_removed_and_what_is_being_written_stays(store):
     left = store.path("abc").with_name(f".{ARITHMETIC.id}.parquet.0123456789abcdef")
     left.write_text("half")
