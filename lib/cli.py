@@ -11,7 +11,7 @@ import click
 
 from lib import claims, experiments, lab, settings, words
 from lib import sweep as sweeps
-from lib.errors import UserError, number, shown
+from lib.errors import UserError, number, shown, whole
 from lib.experiments import pending as pending_runs
 from lib.files import write
 from lib.store import Store
@@ -43,8 +43,7 @@ def options(command, own: Iterable[str] = ()):
     command = click.option("--store", default="results", show_default=True, help="Folder of the runs.")(command)
     command = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")(command)
     for name, text in (("iterations", "Updates a run."), ("seeds", "Runs a cell.")):
-        whole = click.option(f"--{name}", callback=_number, help=f"{text} [default: the profile's]")
-        command = whole(command)
+        command = click.option(f"--{name}", callback=_number, help=f"{text} [default: the profile's]")(command)
     for name in own:
         command = click.option(f"--{name.replace('_', '-')}", help="A list. [default: the experiment's]")(command)
     command = click.option("--widths", help="Such as 14,28. [default: the profile's]")(command)
@@ -58,14 +57,19 @@ def _trains(command):
     for option in (
         click.option("--time-budget", help="Stop cleanly after this long, such as 9m."),
         click.option("--cluster", default="", envvar="RAY_ADDRESS", help="Address of a Ray cluster, or local."),
+        click.option("--cores", callback=_number, help="Of this machine, at most. [default: all that it may use]"),
         click.option("--long", is_flag=True, help="On a CPU, train also what takes it more than 12 hours."),
     ):
         command = option(command)
     return command
 
 
-def _train(sweep, chosen: settings.Settings, time_budget: str | None, cluster: str, long: bool) -> None:
-    click.echo(lab.run(sweep, chosen.store, chosen.device, seconds(time_budget), cluster, long).report())
+def _train(
+    sweep, chosen: settings.Settings, time_budget: str | None, cluster: str, long: bool, cores: int | None
+) -> None:
+    budget = seconds(time_budget)
+    cores = None if cores is None else whole("cores", cores)
+    click.echo(lab.run(sweep, chosen.store, chosen.device, budget, cluster, long, cores).report())
 
 
 @click.group()
@@ -84,9 +88,9 @@ class _Experiments(click.Group):
         if not module.TASKS:
             raise experiments.unknown(name)
 
-        def train(time_budget: str | None, cluster: str, long: bool, **given) -> None:
+        def train(time_budget: str | None, cluster: str, long: bool, cores: int | None, **given) -> None:
             chosen = settings.settle(given, name, here=not cluster)
-            _train(chosen.sweep(), chosen, time_budget, cluster, long)
+            _train(chosen.sweep(), chosen, time_budget, cluster, long, cores)
 
         about = (module.__doc__ or name).splitlines()[0]
         return click.command(name, help=about)(options(_trains(train), experiments.factors(name)))

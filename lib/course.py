@@ -6,6 +6,7 @@ Notable features:
 - whoever trains, a core, a GPU or a node of a cluster, calls `train_stack` or `train_stacks` with a folder.
 """
 
+import contextlib
 import datetime
 import math
 import os
@@ -47,8 +48,35 @@ def name(run: Run) -> str:
 
 
 def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The cores that this process may use: those that it may run on, and no more than it is given time on."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    own = Path("/proc/self/cgroup")
+    given = quota(own.read_text(), Path("/sys/fs/cgroup")) if own.exists() else here
+    return math.ceil(min(here, given))
+
+
+def quota(groups: str, root: Path) -> float:
+    """Cores' worth of time that the control groups of a process give it, as in a container; infinite without a limit.
+
+    Parameters
+    ----------
+    groups : the contents of /proc/PID/cgroup; a group has no more than those above it.
+    root : where control groups are mounted.
+    """
+    found = [math.inf]
+    for kinds, path in (line.split(":", 2)[1:] for line in groups.splitlines()):
+        base = root / kinds
+        group = base / path.lstrip("/")
+        for folder in (group, *group.parents):
+            with contextlib.suppress(OSError, ValueError, ZeroDivisionError):  # there is none, or it is "max"
+                if kinds:
+                    time, period = (int((folder / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
+                else:
+                    time, period = map(int, (folder / "cpu.max").read_text().split())
+                found += [time / period] if time > 0 else []  # -1 is no limit
+            if folder == base:
+                break
+    return min(found)
 
 
 def lacks_memory(error: Exception) -> bool:

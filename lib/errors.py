@@ -20,6 +20,7 @@ BOUNDS = {  # of every whole number that a person may give: the least and the mo
     "copies": (1, 1_000),
     "stop_after": (1, 10_000_000),
     "evaluate_every": (1, 10_000_000),
+    "cores": (1, 10_000),
 }
 
 

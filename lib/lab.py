@@ -100,7 +100,7 @@ def _hours(runs: list[Run]) -> str:
 
 def run(
     sweep: pd.DataFrame, store: str, device: str = "cpu", time_budget: float | None = None, cluster: str = "",
-    long: bool = False,
+    long: bool = False, cores: int | None = None,
 ) -> Outcome:  # fmt: skip
     """Trains what `store` lacks of `sweep`, and tells what the store then holds.
 
@@ -112,11 +112,14 @@ def run(
     time_budget : seconds after which training stops cleanly, to be continued by the same call.
     cluster : address of a Ray cluster to train on (`cluster.connected`); none for this machine.
     long : whether a CPU trains runs, too, that take it more than `CPU_HOURS`, in pieces.
+    cores : of this machine that train, at most; all that it may use by default.
     """
     started, held = time.monotonic(), Store(store)
     asked = dict(zip(sweep["run"], sweep.get("weights", [""] * len(sweep)), strict=True))
     if odd := set(asked.values()) - set(course.WEIGHTS):
         raise UserError(f"weights has {min(odd)!r}, but it must be one of {', '.join(map(repr, course.WEIGHTS))}.")
+    if cluster and cores:
+        raise UserError(f"cores is {cores}, but it must be left out with a cluster, whose machines have their own.")
     have = held.ids()
     _sound(held, [run for run in asked if run in have])
     lacking = {run for run, what in asked.items() if run not in have or (what and not held.weights_path(run).exists())}
@@ -124,12 +127,12 @@ def run(
     left = _left_to_gpu(wanted, long) if device == "cpu" else []
     todo = [run for run in wanted if run not in left]
     if todo:
-        with workers.ready(device, cluster) as train:
+        at_work = min(cores or course.cores(), len(todo)) if device == "cpu" and not cluster else 0
+        with workers.ready(device, cluster, at_work) as train:
             held.prepare()
-            cores = min(course.cores(), len(todo)) if device == "cpu" and not cluster else 0
-            if cores:
-                _announce(todo, cores)
-            with Progress({run: cost(run) for run in todo}, cores) as progress:
+            if at_work:
+                _announce(todo, at_work)
+            with Progress({run: cost(run) for run in todo}, at_work) as progress:
                 train(todo, store, started + (time_budget or float("inf")), progress.tell, asked)
         if time_budget and not progress.got_on:
             raise UserError(

@@ -34,13 +34,14 @@ Train = Callable[[list[Run], str, float, Tell, Mapping[str, str]], None]  # `_tr
 
 
 @contextlib.contextmanager
-def ready(device: str, address: str = "") -> Iterator[Train]:
+def ready(device: str, address: str = "", cores: int = 0) -> Iterator[Train]:
     """`train(runs, store, deadline, tell, weights)`, which trains runs, in this order, into a store.
 
     Parameters
     ----------
     device : "cpu" or "cuda".
     address : of a Ray cluster (`cluster.connected`); none for this machine.
+    cores : of this machine that train, at most; 0 for all that it may use.
     deadline : of time.monotonic(), when training stops, to be continued by another call.
     tell : called with the id of a run, the iteration that it has reached, and what is at work, such as "2 cores".
     weights : by id, which weights of a run to keep (`course.WEIGHTS`).
@@ -57,7 +58,8 @@ def ready(device: str, address: str = "") -> Iterator[Train]:
         with cluster.connected(address, device) as engine:
             yield functools.partial(_train, engine)
     else:
-        yield functools.partial(_train, _on_gpu if device == "cuda" else _on_cpu)
+        on_cpu = functools.partial(_on_cpu, cores or course.cores())
+        yield functools.partial(_train, _on_gpu if device == "cuda" else on_cpu)
 
 
 def _train(
@@ -203,9 +205,10 @@ def _wrong(word: Any) -> Exception | None:
 
 
 def _on_cpu(
-    runs: list[Run], folder: str, deadline: float, tell: Tell, weights: Mapping[str, str], stop: Callable[[], bool]
-) -> None:
-    pool, waiting = _Pool(min(course.cores(), len(runs)), folder, deadline), list(reversed(runs))
+    cores: int, runs: list[Run], folder: str, deadline: float, tell: Tell, weights: Mapping[str, str],
+    stop: Callable[[], bool],
+) -> None:  # fmt: skip
+    pool, waiting = _Pool(min(cores, len(runs)), folder, deadline), list(reversed(runs))
     try:
 
         def give(pipe: connection.Connection) -> None:

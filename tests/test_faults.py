@@ -477,7 +477,7 @@ def test_who_asked_not_to_hear_of_a_closed_terminal_does_not():
 
 
 def test_a_worker_that_is_killed_is_told_and_another_takes_its_run(tmp_path):
-    process = begin(tmp_path, iterations=2_000)
+    process = begin(tmp_path, "--cores", "2", iterations=2_000)
     wait_for(lambda: len(children(process)) == 2)
     os.kill(children(process)[0], signal.SIGKILL)
     out, said = process.communicate(timeout=120)
@@ -487,7 +487,7 @@ def test_a_worker_that_is_killed_is_told_and_another_takes_its_run(tmp_path):
 
 
 def test_a_sweep_whose_workers_are_all_killed_ends_in_a_sentence(tmp_path):
-    process = begin(tmp_path)
+    process = begin(tmp_path, "--cores", "2")
     wait_for(lambda: len(children(process)) == 2)
     for pid in children(process):
         os.kill(pid, signal.SIGKILL)

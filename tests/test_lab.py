@@ -89,6 +89,38 @@ def test_whatever_trains_says_before_it_how_long_it_will_take(cli, monkeypatch, 
     assert "takes" not in cli(*TINY, "--seeds", 3, "--store", tmp_path)[2]  # nothing is trained
 
 
+def test_how_many_cores_train_can_be_said(cli, monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(workers, "_on_cpu", lambda cores, *_: asked.append(cores))
+    monkeypatch.setattr(course, "cores", lambda: 8)
+    for more in ((), ("--cores", 3)):
+        told = cli(*TINY, "--seeds", 12, *more, "--store", tmp_path)[2]
+        assert f"training 12 runs takes {asked[-1]} cores about" in told
+    assert asked == [8, 3]
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "cores"),
+    [
+        ("0::/", {"cpu.max": "max 100000"}, float("inf")),
+        ("0::/", {"cpu.max": "250000 100000"}, 2.5),  # docker --cpus 2.5
+        ("0::/pod/c", {"pod/cpu.max": "100000 50000", "pod/c/cpu.max": "max 100000"}, 2),  # a limit of what is above
+        ("0::/\n1:cpu:/", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, float("inf")),
+        ("4:cpu,cpuacct:/docker/1\n3:memory:/docker/1",  # which a container does not see by this name
+         {"cpu,cpuacct/cpu.cfs_quota_us": "50000", "cpu,cpuacct/cpu.cfs_period_us": "100000"}, 0.5),
+        ("", {}, float("inf")),
+    ],
+)  # fmt: skip
+def test_a_containers_share_of_the_cores(monkeypatch, tmp_path, groups, files, cores):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    assert course.quota(groups, tmp_path) == cores
+    monkeypatch.setattr(course, "quota", lambda *_: cores)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(32))
+    assert course.cores() == {0.5: 1, 2: 2, 2.5: 3, float("inf"): 32}[cores]
+
+
 def test_all_that_is_registered_is_pending_until_it_is_there(cli, monkeypatch, tmp_path):
     """One command trains it in its order; `status` ends with it."""
     asked = []
@@ -418,6 +450,9 @@ BAD = [
     (("--time-budget", "0m"), "time-budget is '0m'", "more than nothing"),
     (("--time-budget", "9" * 400 + "h"), "time-budget is '999", "at most 10,000h"),
     (("--time-budget", "nanm"), "time-budget is 'nanm'", "more than nothing"),
+    (("--cores", "0"), "cores is 0", "at least 1"),
+    (("--cores", "all"), "cores is 'all'", "whole number"),
+    (("--cores", "2", "--cluster", "local"), "cores is 2", "left out"),
     (("--held-out", "5,12"), "'--held-out'", ""),  # no option of the command line
 ]
 
