@@ -5,7 +5,6 @@ import os
 import sys
 import warnings
 from collections.abc import Iterable
-from pathlib import Path
 
 import click
 
@@ -145,10 +144,11 @@ def _told(name: str, outcome: lab.Outcome, waits: str = "") -> str:
 @click.argument("store", default="results")
 def table(store: str) -> None:
     """Write one table of all runs of STORE beside them, as runs.parquet."""
-    runs, data = Store(store).runs(), io.BytesIO()
+    held, data = Store(store), io.BytesIO()
+    runs, path = held.runs(), held.folder / "runs.parquet"
     runs.to_parquet(data, index=False)
-    write(Path(store) / "runs.parquet", data.getvalue())
-    click.echo(f"{len(runs):,} runs are listed in {click.format_filename(str(Path(store) / 'runs.parquet'))}.")
+    write(path, data.getvalue())
+    click.echo(f"{len(runs):,} runs are listed in {click.format_filename(str(path))}.")
 
 
 @main.command()

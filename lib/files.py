@@ -86,10 +86,10 @@ def beside(path: Path) -> Iterator[Path]:
         finally:
             os.close(handle)
             found.unlink(missing_ok=True)
-    except OSError as error:
+    except (OSError, RecursionError) as error:  # the latter for a folder in thousands of others
+        reason = getattr(error, "strerror", None) or error
         raise UserError(
-            f"store cannot write {path} ({error.strerror or error}); it needs a folder that can be written, with free "
-            "space."
+            f"store cannot write {path} ({reason}); it needs a folder that can be written, with free space."
         ) from error
 
 

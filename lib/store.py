@@ -51,7 +51,10 @@ class Store:
     """
 
     def __init__(self, folder: str | Path):
-        self.folder = Path(folder)
+        try:
+            self.folder = Path(folder).expanduser()  # no shell has seen a notebook's parameter, or `--store=~/runs`
+        except RuntimeError as error:
+            raise UserError(f"store is {str(folder)!r}, but there is no such user, or none with a home.") from error
         self.marker = self.folder / "store.json"
         try:
             decoded(self.marker, _marker)

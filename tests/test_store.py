@@ -305,6 +305,22 @@ def test_a_folder_that_is_not_a_store(tmp_path, make):
     assert contents(tmp_path) == before
 
 
+def test_a_store_may_lie_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert Store("~/mine").folder == tmp_path / "mine"
+    assert Store(tmp_path / "~").folder == tmp_path / "~"
+    with pytest.raises(UserError, match=r"^store is '~nobody-at-all/x', but there is no such user"):
+        Store("~nobody-at-all/x")
+
+
+@pytest.mark.parametrize("place", ["a\0b", "a" * 300, "a/" * 1_900], ids=["NUL", "a long name", "a long way"])
+def test_a_path_that_no_folder_can_have(tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"^store (is|cannot) "):
+        Store(place).prepare()
+
+
 def test_a_store_of_a_later_version_says_so(tmp_path):
     (tmp_path / "store.json").write_text(json.dumps(MARKER | {"version": 2}))
     with pytest.raises(UserError, match=rf"^A later version of this project wrote {tmp_path}/store.json \(version 2\)"):
