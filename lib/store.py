@@ -59,9 +59,9 @@ class Store:
         try:
             decoded(self.marker, _marker)
             found = True
-        except ABSENT:  # a new folder, or one with at most what an interrupted `prepare` left
+        except ABSENT:  # new, or with at most what systems, editors or an interrupted `prepare` leave
             found = not self.folder.exists() or (
-                self.folder.is_dir() and all(name.startswith(".store.json.") for name in names(self.folder))
+                self.folder.is_dir() and all(name[0] == "." or name == "lost+found" for name in names(self.folder))
             )
         except Damaged:
             found = False
@@ -96,12 +96,9 @@ class Store:
         return self._ids("runs", ".parquet")
 
     def _ids(self, folder: str, suffix: str) -> set[str]:
-        """The ids of runs that files are named by."""
-        return {
-            name.removesuffix(suffix)
-            for name in names(self.folder / folder)
-            if name.endswith(suffix) and not name.startswith(".")
-        }
+        """The ids of runs that files are named by; other names, such as a sync's `ID (1).parquet`, are passed over."""
+        found = (re.fullmatch(rf"([0-9a-f]{{12}}){re.escape(suffix)}", name) for name in names(self.folder / folder))
+        return {name[1] for name in found if name}
 
     def prepare(self) -> None:
         """Makes the folder a store and tries every place that will be written; UserError when one cannot be.

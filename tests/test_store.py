@@ -209,6 +209,19 @@ def test_adding_twice_changes_nothing(store):
     assert contents(store.folder) == before
 
 
+def test_names_of_no_run_are_passed_over(store, tmp_path):
+    """Such as a sync's copies; the run that they copy is there."""
+    store.keep_weights(ARITHMETIC, {40: torch.zeros(ARITHMETIC.architecture.parameters())})
+    for path, name in (
+        (store.path(ARITHMETIC.id), f"{ARITHMETIC.id} (1).parquet"),
+        (store.path(ARITHMETIC.id), f"{ARITHMETIC.id}.sync-conflict-20261128.parquet"),
+        (store.weights_path(ARITHMETIC.id), f"{ARITHMETIC.id} copy.safetensors"),
+    ):
+        path.with_name(name).write_bytes(path.read_bytes()[:-1])
+    assert store.ids() == {run.id for run in RUNS} and len(store.runs()) == 3 and store.check() == ([], [])
+    assert Store(tmp_path / "new").merge(store) == (3, [])
+
+
 def test_merge(store, tmp_path):
     other = Store(tmp_path / "other")
     other.add(ARITHMETIC, curve(ARITHMETIC), {"device": "elsewhere"})
@@ -327,8 +340,9 @@ def test_a_store_of_a_later_version_says_so(tmp_path):
         Store(tmp_path)
 
 
-def test_an_empty_folder_and_the_rest_of_an_interrupted_beginning_may_become_a_store(tmp_path):
-    (tmp_path / ".store.json.123").touch()
+@pytest.mark.parametrize("name", [".store.json.123", ".DS_Store", ".gitkeep", "lost+found"])
+def test_a_folder_with_nobodys_files_may_become_a_store(tmp_path, name):
+    (tmp_path / name).touch()
     Store(tmp_path).add(ARITHMETIC, curve(ARITHMETIC), TRAINED)
     assert Store(tmp_path).ids() == {ARITHMETIC.id}
 
