@@ -165,7 +165,7 @@ class _Course:
                 if not self.store.stored(run.id).same_curve(again):
                     warnings.warn(
                         f"{run.id} came out differently than it is in the store, so its weights are not kept; "
-                        f"`python -m lib rerun {run.id}` says more.",
+                        f"`python -m lib rerun {run.id} --store {self.store.quoted}` says more.",
                         stacklevel=2,
                     )
                     self.store.forget_checkpoint(run)

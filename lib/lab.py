@@ -168,7 +168,9 @@ def _announce(runs: list[Run], cores: int) -> None:
 def _sound(store: Store, runs: list[str]) -> None:
     """Raises UserError when one of these stored runs is damaged: before hours of training, not after."""
     if wrong := list(store.damage(runs).values()):
-        more = f" There are {len(wrong) - 1} more: `python -m lib check` names them." if wrong[1:] else ""
+        more = (
+            f" There are {len(wrong) - 1} more: `python -m lib check {store.quoted}` names them." if wrong[1:] else ""
+        )
         raise UserError(wrong[0] + more)
 
 

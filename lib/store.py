@@ -20,6 +20,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import warnings
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -69,6 +70,11 @@ class Store:
             raise UserError(
                 f"store is {str(self.folder)!r}, but it must be a folder that this project wrote, an empty or new one."
             )
+
+    @property
+    def quoted(self) -> str:
+        """The folder as a shell needs it."""
+        return shlex.quote(str(self.folder))
 
     def path(self, run: str) -> Path:
         """Where the run with this id is, or would be."""
@@ -236,8 +242,9 @@ class Store:
             wrong |= self.damage([run]) or other.damage([run])
             if run not in wrong and not self.stored(run).same_curve(other.stored(run)):
                 raise UserError(
-                    f"{run} came out differently in {self.path(run)} and in {other.path(run)}, so nothing was copied; "
-                    f"`python -m lib rerun {run}` tells which can be had again, and the other must go."
+                    f"{run} came out differently in {self.path(run)} and in {other.path(run)}, so nothing was "
+                    f"copied; `python -m lib rerun {run} --store {self.quoted}` tells which can be had again, and the "
+                    "other must go."
                 )
         copied = 0
         for run in sorted(other.ids() - both):

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import stat
 import subprocess
@@ -186,6 +187,24 @@ def test_merge_stops_at_a_conflict(store, tmp_path):
     with pytest.raises(UserError, match=f"{ARITHMETIC.id} came out differently in .* nothing was copied"):
         store.merge(other)
     assert contents(store.folder) == before
+
+
+def test_what_is_advised_works_as_it_is_written(cli, tmp_path):
+    one, other = Store(tmp_path / "my runs"), Store(tmp_path / "other")
+    for i, held in enumerate((one, other)):
+        for seed in range(3):
+            run = replace(ARITHMETIC, seed=seed)
+            held.add(run, curve(replace(run, seed=seed + i)), TRAINED)
+    conflict = cli("merge", other.folder, "--store", one.folder)[2]
+    for path in one.folder.glob("runs/*"):
+        path.write_bytes(b"")
+    damaged = cli("run", "capacity", "--tasks", "arithmetic", "--widths", 14, "--seeds", 3, "--iterations", 40,
+                  "--store", one.folder)[2]  # fmt: skip
+    advised = [re.search("`python -m lib (.+?)`", said)[1] for said in (conflict, damaged)]
+    assert [line.split()[0] for line in advised] == ["rerun", "check"]
+    for line in advised:
+        message = cli(*shlex.split(line))[2]
+        assert str(one.folder) in message and "0 files" not in message and "must be the id" not in message
 
 
 def test_a_checkpoint_of_another_run_or_with_no_numbers_is_set_aside(store):
