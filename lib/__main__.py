@@ -15,7 +15,18 @@ def leave(*_) -> None:
     os._exit(130)
 
 
+def fill() -> None:
+    """Puts a stream to nowhere where one was closed; else the first file to be opened would be taken for it."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+    sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))
+
+
 if __name__ == "__main__":
+    fill()
     signal.signal(signal.SIGINT, leave)  # before anything that takes long to load
     from lib import cli
 

@@ -1,5 +1,6 @@
 """The command line: its commands, and what becomes of their errors."""
 
+import errno
 import io
 import os
 import sys
@@ -226,4 +227,9 @@ def call() -> int | str:
         raise KeyboardInterrupt from None
     except BrokenPipeError:  # whoever reads has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return f"Error: What there is to say cannot be written ({error.strerror})."
     return 0

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -388,6 +389,23 @@ def test_what_was_done_is_kept_when_the_group_is_asked_to_stop(tmp_path, number)
     assert process.returncode != 0 and "Traceback" not in err
     assert err.endswith("Stopped; the same command goes on from here.\n")
     assert 0 < progress(tmp_path / "killed") < 5_000
+
+
+@pytest.mark.parametrize(
+    ("streams", "status", "out", "said"),
+    [
+        ("2>&-", 0, "1 of 1 runs are in the store; 1 trained just now.\n", ""),
+        ("2>/dev/full", 0, "1 of 1 runs are in the store; 1 trained just now.\n", ""),
+        ("<&- >&-", 0, "", "training: 100 %, 1 of 1 run done, 1 core at work\n"),
+        (">/dev/full", 1, "", "Error: What there is to say cannot be written (No space left on device).\n"),
+    ],
+)
+def test_streams_that_are_closed_or_full(tmp_path, streams, status, out, said):
+    """What is asked for is trained, and nothing but a run is in the place of one."""
+    command = [sys.executable, "-m", "lib", *TINY, "--seeds", "1", "--store", str(tmp_path)]
+    done = subprocess.run(f"{shlex.join(command)} {streams}", shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (status, out) and done.stderr.endswith(said)
+    assert len(Store(tmp_path).runs()) == 1 and "Traceback" not in done.stderr
 
 
 # From a script
