@@ -91,13 +91,15 @@ def _processor() -> str:
 
 
 def _folder() -> Path:
-    """The cache, made private; OSError where it cannot be, or where somebody else could put code into it."""
+    """The cache, made private; OSError where it cannot be, others could put code into it, or none in it may be run."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "too-big-to-think"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.stat()
     if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise OSError(f"others can write to {folder}")
     folder.chmod(0o700)
+    if os.statvfs(folder).f_flag & getattr(os, "ST_NOEXEC", 0):
+        raise OSError(f"nothing in {folder} may be run")
     return folder
 
 

@@ -623,6 +623,15 @@ def test_a_cache_that_others_can_write_to_is_refused(cache):
     assert not list(cache.iterdir())
 
 
+def test_a_cache_from_which_nothing_may_be_run_is_not_built_in(cache, monkeypatch):
+    whole = os.statvfs(cache.parent)
+    flags = [*whole[:8], whole.f_flag | os.ST_NOEXEC, whole.f_namemax]
+    monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result(flags))
+    with pytest.warns(UserWarning, match=r"nothing in .* may be run; XDG_CACHE_HOME may name another folder"):
+        assert built() is None
+    assert not list(cache.iterdir()) and fused.kept(TINY.architecture)  # no worker builds it, either
+
+
 def test_what_is_to_be_compiled_is_announced_once(cache, cli, tmp_path):
     def said(seeds):
         line = f"run capacity --tasks arithmetic --widths {TINY.width} --iterations 40 --device cpu --seeds {seeds}"
