@@ -137,9 +137,15 @@ def opened(data: bytes, run: str) -> tuple[pq.ParquetFile, dict, dict]:
 def decode(data: bytes, run: str) -> Stored:
     """What a run's file holds, wholly verified; ValueError for what does not fit (or another of `ODD`)."""
     file, details, sums = opened(data, run)
-    config, table = configuration(details), file.read(use_threads=False)
+    config = configuration(details)
+    asked = dict.fromkeys(SCORES, len(prompt_table(config))) | {"parts": len(PARTS)}
+    parts = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+    count = sum(part.column(i).num_values for part in parts for i in range(part.num_columns))
+    due = len(config.evaluations()) * sum(asked.get(name, 1) for name in schema(config).names)
+    need(count == due, "it has another number of values than it must have")  # a few kB can stand for gigabytes
+    table = file.read(use_threads=False)
     table.validate(full=True)
-    columns, asked = {}, dict.fromkeys(SCORES, len(prompt_table(config))) | {"parts": len(PARTS)}
+    columns = {}
     for name in table.column_names:
         values = table[name].combine_chunks()
         need(values.null_count == 0, f"{name} has gaps")
@@ -189,11 +195,12 @@ def fitting(run: Run, tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], li
     """State and curve in a checkpoint; ValueError for what cannot be those of this run."""
     curve = {name.removeprefix("curve."): x.numpy() for name, x in tensors.items() if name.startswith("curve.")}
     state = {name: x for name, x in tensors.items() if not name.startswith("curve.")}
-    for name in ("flat", "exp_avg", "exp_avg_sq"):
+    for name in ("flat", "exp_avg", "exp_avg_sq", *(name for name in state if name.startswith("kept."))):
         need(state[name].shape == (run.architecture.parameters(),), f"{name} has another shape than the model")
         need(state[name].dtype == torch.float32 and state[name].isfinite().all(), f"{name} is not finite float32")
     at, count, prompts = int(state["iteration"]), len(curve["iteration"]), len(prompt_table(run))
     due = [i for i in run.evaluations() if i <= at]
+    need(all(name[5:].isdecimal() for name in state if name.startswith("kept.")), "it has weights of no iteration")
     need(0 <= at <= run.updates and curve["iteration"].tolist() == due, "its evaluations are not those of the run")
     need(curve["loss"].shape == (count,), "it has another number of losses than of evaluations")
     for name in SCORES:

@@ -33,7 +33,7 @@ from lib.run import Run
 from lib.store import MARKER, Store
 from lib.training import Stack
 from tests.conftest import one_sentence
-from tests.test_store import ARITHMETIC, STATE, TRAINED, contents, curve
+from tests.test_store import ARITHMETIC, STATE, TRAINED, P, contents, curve
 
 ROOT = Path(__file__).parents[1]
 TINY = Run("arithmetic", 6, 0, iterations=40)
@@ -150,6 +150,20 @@ def test_other_shapes_are_not_believed_even_without_digests(data):
     assert decoded(rewritten(table.set_column(columns.index(name), name, ragged))) is None
 
 
+def test_a_file_of_gigabytes_is_refused_before_it_is_read(monkeypatch):
+    """A list of equal values takes next to nothing in a file."""
+    rows, many = len(TABLE), 100_000
+    lists = pa.ListArray.from_arrays(
+        pa.array(np.arange(rows + 1) * many, pa.int32()), pa.array(np.ones(rows * many, bool))
+    )
+    table = TABLE.set_column(2, TABLE.schema.field("greedy"), lists)
+    data = rewritten(without_digests(table))
+    assert len(data) < 100_000 < 1_000_000 < lists.nbytes * 8
+    monkeypatch.setattr(pq.ParquetFile, "read", lambda *_, **__: pytest.fail("it was read"))
+    with pytest.raises(ValueError, match="it has another number of values than it must have"):
+        evidence.decode(data, ARITHMETIC.id)
+
+
 @settings(max_examples=300, **often)
 @given(places)
 def test_changed_checkpoints_are_not_believed(where):
@@ -209,8 +223,13 @@ def test_what_is_advised_works_as_it_is_written(cli, tmp_path):
 
 def test_a_checkpoint_of_another_run_or_with_no_numbers_is_set_aside(store):
     run = replace(ARITHMETIC, seed=9)
-    nothing = STATE | {"flat": torch.full_like(STATE["flat"], torch.nan)}
-    for state, owner in ((STATE, replace(run, seed=8)), (STATE, replace(run, width=15)), (nothing, run)):
+    wrong = [
+        {"flat": torch.full_like(STATE["flat"], torch.nan)},
+        {"kept.abc": torch.ones(P)},
+        {"kept.2": torch.ones(3)},
+    ]
+    others = [(STATE, replace(run, seed=8)), (STATE, replace(run, width=15))]
+    for state, owner in [*others, *((STATE | changes, run) for changes in wrong)]:
         store.save_checkpoint(owner, state, curve(run))
         if owner != run:
             store.checkpoint_path(owner).replace(store.checkpoint_path(run))
@@ -253,6 +272,14 @@ def test_what_cannot_be_read_is_not_damaged(unreadable, cli, store, tmp_path):
     for command in (("check", store.folder), ("merge", store.folder, "--store", tmp_path / "new")):
         status, _, message = cli(*command)
         assert status == 1 and one_sentence(message) and not re.search("damaged|delete|should be", message)
+
+
+def test_a_file_in_the_place_of_the_runs_is_not_an_empty_store(cli, store):
+    store.path(ARITHMETIC.id).unlink()
+    (store.folder / "runs").rmdir()
+    (store.folder / "runs").write_text("mine")
+    message = cli("status", "capacity", "--store", store.folder)[2]
+    assert one_sentence(message) and f"cannot read {store.folder}/runs (Not a directory)" in message
 
 
 def test_a_folder_that_cannot_be_listed_is_not_empty(unreadable, store):
