@@ -8,6 +8,7 @@ Notable features:
 
 import contextlib
 import datetime
+import json
 import math
 import os
 import platform
@@ -34,6 +35,7 @@ CHUNK_SECONDS = 1  # between two looks at the clock, unless a single update take
 STACK_FLOATS = 2**28  # of one activation of a whole stack on a GPU; a stack that does not fit all the same is halved
 KEPT = 20  # iterations, spaced by logarithm, whose weights a run keeps that is asked for "log" or "late"
 WEIGHTS = ("", "final", "log", "late")  # what a sweep may ask for
+THEN = " then "  # between the engines, say, of a run that one began and another finished
 GOES_ON = "the same command goes on where it stopped"
 
 
@@ -95,15 +97,16 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _provenance(stack: Stack, seconds: float) -> dict:
-    cuda = stack.device == "cuda"
-    return {
-        "device": torch.cuda.get_device_name() if cuda else "cpu",
+def _where(stack: Stack, before: Mapping[str, str]) -> dict[str, str]:
+    """Where and with what a run was trained, such as "fused then plain" where another than `before` went on."""
+    here = {
+        "device": torch.cuda.get_device_name() if stack.device == "cuda" else "cpu",
         "processor": processor(),
         "engine": stack.engine,
         "torch": torch.__version__,
-        "seconds": round(seconds, 1),
-        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+    return {
+        name: THEN.join(dict.fromkeys([*before.get(name, value).split(THEN), value])) for name, value in here.items()
     }
 
 
@@ -122,9 +125,11 @@ class _Course:
         self.keep = [kept(run, weights.get(run.id, "")) for run in runs]
         self.curves: list[list[dict]] = [[] for _ in runs]
         self.weights: list[dict[int, Tensor]] = [{} for _ in runs]
+        self.before: list[dict[str, str]] = [{} for _ in runs]  # where they were trained until now
         saved = [store.load_checkpoint(run) for run in runs]
         if all(saved) and len({int(state["iteration"]) for state, _ in saved}) == 1:  # type: ignore[misc]
             self._restore(saved)  # type: ignore[arg-type]
+        self.at_start = self.stack.iteration
         self.saved = time.monotonic()
 
     def _restore(self, saved: list[tuple[dict[str, Tensor], list[dict]]]) -> None:
@@ -136,6 +141,8 @@ class _Course:
         for i, (state, curve) in enumerate(saved):
             self.stack.restore(i, state)
             self.curves[i] = curve
+            if "where" in state:  # which older checkpoints do not say
+                self.before[i] = json.loads(state["where"].numpy().tobytes())
         self.weights = found
 
     def look(self, evaluations: set[int]) -> None:
@@ -151,15 +158,25 @@ class _Course:
     def save(self) -> None:
         """Writes a checkpoint of every run."""
         for i, run in enumerate(self.runs):
-            weights = {f"kept.{at}": x for at, x in self.weights[i].items()}
-            self.store.save_checkpoint(run, self.stack.state(i) | weights, self.curves[i])
+            more = {f"kept.{at}": x for at, x in self.weights[i].items()}
+            if self.stack.iteration:
+                text = json.dumps(self._where(i)).encode()
+                more["where"] = torch.frombuffer(bytearray(text), dtype=torch.uint8)
+            self.store.save_checkpoint(run, self.stack.state(i) | more, self.curves[i])
         self.saved = time.monotonic()
+
+    def _where(self, i: int) -> dict[str, str]:
+        """Where run i was trained; here, too, if it got on here or nothing says where it did."""
+        if self.before[i] and self.stack.iteration == self.at_start:
+            return self.before[i]
+        return _where(self.stack, self.before[i])
 
     def finish(self, seconds: float) -> None:
         """Puts the runs into the store, the weights first: a run that is there is there with them."""
         ids = self.store.ids()
-        for run, curve, weights in zip(self.runs, self.curves, self.weights, strict=True):
-            trained = _provenance(self.stack, seconds)
+        finished = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        for i, (run, curve, weights) in enumerate(zip(self.runs, self.curves, self.weights, strict=True)):
+            trained = self._where(i) | {"seconds": round(seconds, 1), "finished": finished}
             if weights and run.id in ids:
                 again = evidence.finished(run, curve, trained)
                 if not self.store.stored(run.id).same_curve(again):
@@ -192,7 +209,7 @@ def train_stack(
     course = _Course(runs, Store(folder), device, weights or {})
     stack, evaluations = course.stack, set(runs[0].evaluations())
     stops = sorted(evaluations.union(*course.keep))
-    started, at_start, chunk = time.monotonic(), stack.iteration, 1
+    started, at_start, chunk = time.monotonic(), course.at_start, 1
     while True:
         course.look(evaluations)
         told = time.monotonic()

@@ -198,6 +198,9 @@ def fitting(run: Run, tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], li
     for name in ("flat", "exp_avg", "exp_avg_sq", *(name for name in state if name.startswith("kept."))):
         need(state[name].shape == (run.architecture.parameters(),), f"{name} has another shape than the model")
         need(state[name].dtype == torch.float32 and state[name].isfinite().all(), f"{name} is not finite float32")
+    if "where" in state:
+        places = json.loads(state["where"].numpy().tobytes())
+        need(all(isinstance(name, str) for name in places.values()), "it does not say where it was trained")
     at, count, prompts = int(state["iteration"]), len(curve["iteration"]), len(prompt_table(run))
     due = [i for i in run.evaluations() if i <= at]
     need(all(name[5:].isdecimal() for name in state if name.startswith("kept.")), "it has weights of no iteration")

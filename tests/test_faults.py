@@ -432,6 +432,33 @@ def test_weights_survive_an_interruption(tmp_path):
     assert parts.keys() == whole.keys() and all(torch.equal(parts[at], whole[at]) for at in whole)
 
 
+def test_a_run_that_another_engine_or_processor_went_on_with_says_so(cache, monkeypatch, tmp_path):
+    def train(updates: int) -> None:
+        looks = iter(range(10**6))
+        course.train_stack([TINY], str(tmp_path), "cpu", float("inf"), stop=lambda: next(looks) == updates)
+
+    train(4)
+    train(4)
+    mine = course.processor()
+    monkeypatch.setattr(course, "processor", lambda: "another")
+    monkeypatch.setattr(fused, "fits", lambda *_: False)
+    train(0)  # which gets on with nothing
+    train(4)
+    train(-1)
+    details = Store(tmp_path).details(TINY.id)
+    assert (details["engine"], details["processor"]) == ("fused then plain", f"{mine} then another")
+    assert (details["device"], details["torch"]) == ("cpu", torch.__version__)
+
+
+def test_a_checkpoint_of_before_they_said_where_is_gone_on_with(monkeypatch, tmp_path):
+    looks, save = iter(range(10**6)), Store.save_checkpoint
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "save_checkpoint", lambda *what: what[2].pop("where", None) is save(*what))
+        course.train_stack([TINY], str(tmp_path), "cpu", float("inf"), stop=lambda: next(looks) == 4)
+    assert course.train_stack([TINY], str(tmp_path), "cpu", float("inf"))
+    assert Store(tmp_path).details(TINY.id)["processor"] == course.processor()
+
+
 # Stopping
 
 
