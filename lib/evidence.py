@@ -60,9 +60,10 @@ class Stored:
         return configuration(json.loads(self.text))
 
     def same_curve(self, other: "Stored") -> bool:
-        """Whether two runs came out the same to the bit, wherever they were trained."""
+        """Whether two runs came out the same to the bit at all iterations at which both were evaluated."""
+        at = np.intersect1d(self.columns["iteration"], other.columns["iteration"], return_indices=True)
         shared = self.columns.keys() & other.columns.keys()
-        return all(self.columns[name].tobytes() == other.columns[name].tobytes() for name in shared)
+        return all(self.columns[name][at[1]].tobytes() == other.columns[name][at[2]].tobytes() for name in shared)
 
     def encode(self) -> bytes:
         """The file that holds it."""

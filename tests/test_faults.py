@@ -422,6 +422,16 @@ def test_weights_are_kept_where_they_are_asked_for(inline, tmp_path, asked):
         store.weights(TINY)
 
 
+def test_how_often_a_run_is_evaluated_makes_it_no_other(inline, tmp_path):
+    """Weights may be asked for with another number than is stored, and stores with two numbers can be merged."""
+    often, one, other = replace(TINY, evaluate_every=1), Store(tmp_path / "one"), Store(tmp_path / "other")
+    lab.run(sweeps.table([TINY]), str(one.folder))
+    lab.run(sweeps.table([often]).assign(weights="final"), str(one.folder))
+    assert list(one.weights(TINY)) == [40] and one.config(TINY.id) == TINY
+    lab.run(sweeps.table([often]), str(other.folder))
+    assert one.merge(other) == (0, []) and other.merge(one) == (0, [])
+
+
 def test_weights_survive_an_interruption(tmp_path):
     looks = iter(range(10**6))
     while not course.train_stack([TINY], str(tmp_path), "cpu", float("inf"), weights={TINY.id: "log"},
