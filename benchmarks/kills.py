@@ -1,9 +1,10 @@
 """Kills a sweep again and again, at random moments and in every way, and looks at what is left.
 
 `python benchmarks/kills.py --kills 50` trains a sweep of three sizes without interruption, then the same sweep while
-it is killed: the parent, a worker or the whole group, by SIGINT once, twice or three times, SIGTERM or SIGKILL. After
-each kill no process may be left and nobody may see a traceback; whenever a sweep is finished its store must equal the
-uninterrupted one to the bit, and the next begins. Prints a table of the kills and the most work that one of them cost.
+it is killed: the parent, a worker or the whole group, by SIGINT once, twice or three times, SIGTERM, SIGHUP or SIGKILL.
+After each kill no process may be left and nobody may see a traceback; when a worker is killed, the others finish the
+sweep. Whenever a sweep is finished its store must equal the uninterrupted one to the bit, and the next begins. Prints a
+table of the kills and the most work that one of them cost.
 """
 
 import os
@@ -25,6 +26,8 @@ SWEEP = "run capacity --tasks arithmetic --widths 14,56,200 --seeds 1 --device c
 WAYS = [
     *((who, number, 1) for who in ("parent", "worker", "group") for number in (signal.SIGTERM, signal.SIGKILL)),
     *((who, signal.SIGINT, times) for who in ("parent", "group") for times in (1, 2, 3)),
+    ("parent", signal.SIGHUP, 1),
+    ("group", signal.SIGHUP, 1),
     ("worker", signal.SIGINT, 1),
 ]
 LONGEST = 25  # seconds from the start to the kill, at most: long enough for the loading, training and checkpoints
@@ -78,7 +81,7 @@ def kill(folder: Path, iterations: int, way: tuple, chance: random.Random) -> di
             send(pid, number)
         time.sleep(0.1)
     killed = time.time()
-    _, words = process.communicate(timeout=120)
+    _, words = process.communicate(timeout=600)
     while members(process.pid) and time.time() - killed < 60:
         time.sleep(0.05)
     # Of the runs that were in training: from the last checkpoint, the end of another run or the start, to the kill.
