@@ -121,7 +121,8 @@ def status(experiment: str | None, **given) -> None:
     """Show what the store holds of each experiment, what waits for its look and what lacks; of EXPERIMENT by cells."""
     for name in [experiment] if experiment else experiments.trained():
         chosen = settings.settle(given if any(given[k] for k in SIZED) else given | {"profile": "full"}, name)
-        outcome, sweep = lab.look(chosen.sweep(), chosen.store), chosen.sweep()
+        sweep = chosen.sweep()
+        outcome = lab.look(sweep, chosen.store)
         runs = outcome.runs
         waits = len(runs) - len(claims.counted(name, sweep, runs)) if chosen.seeds is None and len(runs) else 0
         click.echo(_told(name, outcome, f", {waits:,} of them wait for their look" if waits else ""))
