@@ -73,8 +73,9 @@ def test_a_toy_experiment_takes_one_file_one_notebook_and_one_line(tmp_path):
 
     asked = ("--profile", "smoke", "--device", "cpu", "--store", "results")
     assert "2 of 2 runs are in the store; 2 trained just now" in call("lib", "run", "toy", *asked)
-    lines = [line.split() for line in call("lib", "status", *asked).splitlines() if line.startswith("toy")]
-    assert lines == [["toy", "arithmetic", "n8", str(n), "1", "of", "1"] for n in (1, 2)]
+    whole, *cells = [line.split() for line in call("lib", "status", "toy", *asked).splitlines()]
+    assert whole == ["toy", "2", "of", "2", "runs"]
+    assert cells == [["arithmetic", "n8", str(n), "1", "of", "1"] for n in (1, 2)]
     call("lib.book", "toy")
     found = (tmp_path / "notebooks" / "toy.ipynb").read_text()
     shapes = [Run("arithmetic", 8, 0, layers=n).architecture.parameters() for n in (1, 2)]
