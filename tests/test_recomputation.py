@@ -383,6 +383,11 @@ def undecided(page: Page) -> None:
             assert int(text[3].replace(",", "")) == next(tried)
 
 
+def of_pair(a: object, b: object) -> np.ndarray:
+    """Which sums are those of two different digits."""
+    return np.array([s in (f"{a}+{b}", f"{b}+{a}", f"{a}-{b}", f"{b}-{a}") for s in SUMS])
+
+
 def alone_hidden(run: dict) -> bool:
     """Whether a run of the second protocol hides one pair of different digits and changes nothing else."""
     usual = {"layers": 1, "expansion": 1, "mlp_rate": 1, "answer_order": None, "batch": None, "weight_decay": 0}
@@ -398,7 +403,7 @@ def pair_shares() -> dict[int, list[float]]:
     for run in runs:
         if run["width"] in cells:
             a, b = run["held_out"].split(",")
-            hidden = [s in (f"{a}+{b}", f"{b}+{a}", f"{a}-{b}", f"{b}-{a}") for s in SUMS]
+            hidden = of_pair(a, b)
             cells[run["width"]].setdefault(run["held_out"], {})[run["seed"]] = run["greedy"][-1][hidden].mean()
     for look in ({14: 5, 28: 5, 56: 2}, {14: 1, 28: 1, 56: 1}):
         due = {w: [[r.get(s) for s in range(100, 100 + n)] for r in cells[w].values()] for w, n in look.items()}
@@ -501,7 +506,7 @@ def tuned(page: Page) -> None:
         if run["width"] in cells and chosen == set(run["held_out"].split()) and all(run.get(k) == v for k, v in usual.items()):
             shares = []
             for a, b in pair:
-                hidden = [s in (f"{a}+{b}", f"{b}+{a}", f"{a}-{b}", f"{b}-{a}") for s in SUMS]
+                hidden = of_pair(a, b)
                 shares.append(run["greedy"][:, hidden].mean(1))
             recipe = (run["learning_rate"], run["weight_decay"], run["batch"] or 882)
             cells[run["width"]].setdefault(run["seed"], {})[recipe] = shares
@@ -529,7 +534,7 @@ def fresh() -> dict[int, dict[int, dict[str, float]]]:
     for run in STORED:
         if run.get("scores") == "greedy" and alone_hidden(run) and run["seed"] in range(200, 244):
             a, b = run["held_out"].split(",")
-            hidden = np.array([s in (f"{a}+{b}", f"{b}+{a}", f"{a}-{b}", f"{b}-{a}") for s in SUMS])
+            hidden = of_pair(a, b)
             assert len(run["greedy"]) == 301 and hidden.sum() == 4  # every 100 updates
             share, seen = run["greedy"][:, hidden].mean(1), run["greedy"][:, ~hidden].mean(1)
             learnt = share[np.argmax(seen >= 0.9)] if (seen >= 0.9).any() else np.nan
@@ -549,7 +554,7 @@ def fresh_stream() -> dict[int, np.ndarray]:
         if run.get("scores") == "greedy" and alone_hidden(run | {"windows": "lines"}) and run["seed"] in range(200, 210):
             if run["windows"] == "anywhere":
                 a, b = run["held_out"].split(",")
-                hidden = np.array([s in (f"{a}+{b}", f"{b}+{a}", f"{a}-{b}", f"{b}-{a}") for s in SUMS])
+                hidden = of_pair(a, b)
                 assert run["line_order"] == run["seed"]
                 curves.setdefault(run["width"], []).append(run["greedy"][1:, hidden].mean(1))
     assert {width: len(each) for width, each in curves.items()} == {14: 10, 28: 10, 56: 10}
