@@ -166,15 +166,15 @@ def results(curves: pd.DataFrame) -> Results | None:
     def by_width(when: str) -> dict[int, Estimate]:
         return {int(width): estimates.mean(values.dropna()) for width, values in table.groupby("width")[when]}
 
-    known = peaks(means).set_index(["part", "width"])
+    known = {(row["part"], row["width"]): row for row in peaks(means).to_dict("records")}
 
     def described(what: str) -> dict[str, dict[int, Estimate]]:
-        keys = [(part, width) for part, about in PARTS.items() for width in about["widths"]]
-        values = known.reindex(pd.MultiIndex.from_tuples(keys))[["runs", what]].fillna({"runs": 0})
-        found: dict[str, dict[int, Estimate]] = {part: {} for part in PARTS}
-        for (part, width), row in values.iterrows():
-            found[part][width] = Estimate(row[what], np.nan, np.nan, int(row["runs"]))
-        return found
+        none = {"runs": 0, what: np.nan}
+        rows = {part: {w: known.get((part, w), none) for w in about["widths"]} for part, about in PARTS.items()}
+        return {
+            part: {w: Estimate(row[what], np.nan, np.nan, row["runs"]) for w, row in each.items()}
+            for part, each in rows.items()
+        }
 
     return Results(
         word=word, seeds=table["seed"].nunique(), early=by_width("early"), late=by_width("late"),
