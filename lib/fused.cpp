@@ -148,21 +148,37 @@ inline void gelu(vec u, vec &value, vec &slope) {
     slope = phi + u * e * 0.39894228f;
 }
 
-// y[o] (+)= sum_i a[o][i] x[i] for OB rows, NV vectors and `count` terms at a time; rows of x lie `ldx` floats apart.
+// What a product takes at a time: as many numbers as the processor's registers hold. Compilers split a `vec` that is wider
+// than a register by way of memory, so products, where the time goes, have vectors that fit.
+#if defined(__AVX512F__) // 32 registers of 16 numbers
+constexpr int WIDE = 16, ROWS = 7, COLUMNS = 3; // 7 rows of 3 vectors, 3 vectors of x and a number of a
+#elif defined(__AVX__) // 16 of 8
+constexpr int WIDE = 8, ROWS = 6, COLUMNS = 2;
+#elif defined(__aarch64__) // 32 of 4
+constexpr int WIDE = 4, ROWS = 6, COLUMNS = 4;
+#else // 16 of 4
+constexpr int WIDE = 4, ROWS = 6, COLUMNS = 2;
+#endif
+typedef float part __attribute__((vector_size(4 * WIDE)));
+
+// y[o] (+)= sum_i a[o][i] x[i] for OB rows, NV parts and `count` terms at a time; rows of x lie `ldx` floats apart.
 template <int OB, int NV, bool ADD>
 ALWAYS_INLINE void product_block(const float *a, int lda, const float *x, int ldx, float *y, int ldy, int count) {
-    vec acc[OB][NV];
+    part acc[OB][NV];
 #pragma GCC unroll 8
     for (int o = 0; o < OB; ++o)
 #pragma GCC unroll 8
-        for (int v = 0; v < NV; ++v) acc[o][v] = ADD ? load(y + o * ldy + v * LANES) : vec{};
+        for (int v = 0; v < NV; ++v) {
+            if constexpr (ADD) std::memcpy(&acc[o][v], y + o * ldy + v * WIDE, sizeof(part));
+            else acc[o][v] = part{};
+        }
     for (int i = 0; i < count; ++i) {
-        vec b[NV];
+        part b[NV];
 #pragma GCC unroll 8
-        for (int v = 0; v < NV; ++v) b[v] = load(x + i * ldx + v * LANES);
+        for (int v = 0; v < NV; ++v) std::memcpy(&b[v], x + i * ldx + v * WIDE, sizeof(part));
 #pragma GCC unroll 8
         for (int o = 0; o < OB; ++o) {
-            vec w = splat(a[o * lda + i]);
+            part w = a[o * lda + i] - part{};
 #pragma GCC unroll 8
             for (int v = 0; v < NV; ++v) acc[o][v] += w * b[v];
         }
@@ -170,51 +186,76 @@ ALWAYS_INLINE void product_block(const float *a, int lda, const float *x, int ld
 #pragma GCC unroll 8
     for (int o = 0; o < OB; ++o)
 #pragma GCC unroll 8
-        for (int v = 0; v < NV; ++v) store(y + o * ldy + v * LANES, acc[o][v]);
+        for (int v = 0; v < NV; ++v) std::memcpy(y + o * ldy + v * WIDE, &acc[o][v], sizeof(part));
 }
 
 template <int O, int NV, bool ADD>
 ALWAYS_INLINE void product_rows(const float *a, int lda, const float *x, int ldx, float *y, int ldy, int count) {
-    constexpr int B = 7; // 7 rows of 3 vectors, 3 vectors of x and a number of a fit into 32 registers
-    for (int o = 0; o + B <= O; o += B) product_block<B, NV, ADD>(a + o * lda, lda, x, ldx, y + o * ldy, ldy, count);
-    constexpr int done = O / B * B;
-    if constexpr (O % B) product_block<O % B, NV, ADD>(a + done * lda, lda, x, ldx, y + done * ldy, ldy, count);
+    for (int o = 0; o + ROWS <= O; o += ROWS)
+        product_block<ROWS, NV, ADD>(a + o * lda, lda, x, ldx, y + o * ldy, ldy, count);
+    constexpr int done = O / ROWS * ROWS;
+    if constexpr (O % ROWS) product_block<O % ROWS, NV, ADD>(a + done * lda, lda, x, ldx, y + done * ldy, ldy, count);
 }
 
 template <int O, bool ADD>
 ALWAYS_INLINE void product_columns(const float *a, int lda, const float *x, int ldx, float *y, int ldy, int count,
                                    int vectors) {
+    const int parts = vectors * (LANES / WIDE);
     int v = 0;
-    for (; v + 3 <= vectors; v += 3) product_rows<O, 3, ADD>(a, lda, x + v * LANES, ldx, y + v * LANES, ldy, count);
-    for (; v < vectors; ++v) product_rows<O, 1, ADD>(a, lda, x + v * LANES, ldx, y + v * LANES, ldy, count);
+    for (; v + COLUMNS <= parts; v += COLUMNS)
+        product_rows<O, COLUMNS, ADD>(a, lda, x + v * WIDE, ldx, y + v * WIDE, ldy, count);
+    for (; v < parts; ++v) product_rows<O, 1, ADD>(a, lda, x + v * WIDE, ldx, y + v * WIDE, ldy, count);
 }
 
-constexpr int CHUNK = 192; // terms of a product at a time: 3 vectors of each stay in the first-level cache
+constexpr int CHUNK = 192, SLICE = 8 * ROWS; // terms and rows of a product at a time, which stay in the caches
+
+template <int O, bool ADD>
+ALWAYS_INLINE void product_slices(const float *a, int lda, const float *x, int ldx, float *y, int ldy, int count,
+                                  int vectors) {
+    for (int o = 0; o + SLICE <= O; o += SLICE)
+        product_columns<SLICE, ADD>(a + o * lda, lda, x, ldx, y + o * ldy, ldy, count, vectors);
+    constexpr int done = O / SLICE * SLICE;
+    if constexpr (O % SLICE)
+        product_columns<O % SLICE, ADD>(a + done * lda, lda, x, ldx, y + done * ldy, ldy, count, vectors);
+}
 
 // y = a x (ADD: y += a x) with a [O][I], x [I][stride], y [O][stride], the first `vectors` vectors of each row.
 template <int O, int I, bool ADD = false>
 inline void product(const float *a, const float *x, float *y, int vectors, int stride) {
-    product_columns<O, ADD>(a, I, x, stride, y, stride, I < CHUNK ? I : CHUNK, vectors);
+    product_slices<O, ADD>(a, I, x, stride, y, stride, I < CHUNK ? I : CHUNK, vectors);
     for (int i = CHUNK; i < I; i += CHUNK) {
         const int count = I - i < CHUNK ? I - i : CHUNK;
-        product_columns<O, true>(a + i, I, x + i * stride, stride, y, stride, count, vectors);
+        product_slices<O, true>(a + i, I, x + i * stride, stride, y, stride, count, vectors);
     }
 }
 
 template <int OB, int IB, int I>
 inline void outer_block(const float *y, const float *x, float *w, int vectors, int stride) {
+    constexpr int R = WIDE == LANES ? OB : OB < 2 ? OB : 2; // rows whose sums the registers hold
     vec acc[4 * 4] = {};
-    for (int v = 0; v < vectors; ++v) {
-        vec b[IB];
+    for (int lane = 0; lane < LANES; lane += WIDE)
 #pragma GCC unroll 4
-        for (int i = 0; i < IB; ++i) b[i] = load(x + i * stride + v * LANES);
+        for (int first = 0; first < OB; first += R) {
+            part sum[R][IB] = {};
+            for (int v = 0; v < vectors; ++v) {
+                part b[IB];
 #pragma GCC unroll 4
-        for (int o = 0; o < OB; ++o) {
-            vec d = load(y + o * stride + v * LANES);
+                for (int i = 0; i < IB; ++i) std::memcpy(&b[i], x + i * stride + v * LANES + lane, sizeof(part));
 #pragma GCC unroll 4
-            for (int i = 0; i < IB; ++i) acc[4 * o + i] += d * b[i];
+                for (int o = 0; o < R; ++o) {
+                    if (first + o >= OB) break;
+                    part d;
+                    std::memcpy(&d, y + (first + o) * stride + v * LANES + lane, sizeof d);
+#pragma GCC unroll 4
+                    for (int i = 0; i < IB; ++i) sum[o][i] += d * b[i];
+                }
+            }
+#pragma GCC unroll 4
+            for (int o = 0; o < R && first + o < OB; ++o)
+#pragma GCC unroll 4
+                for (int i = 0; i < IB; ++i)
+                    std::memcpy(reinterpret_cast<float *>(acc + 4 * (first + o) + i) + lane, &sum[o][i], sizeof(part));
         }
-    }
     vec total = sums(acc);
 #pragma GCC unroll 4
     for (int o = 0; o < OB; ++o)
@@ -242,7 +283,7 @@ inline void outer(const float *y, const float *x, float *w, int vectors, int str
                 for (int j = 0; j < LANES; ++j) store(turned + (v * LANES + j) * I + i, a[j]);
             }
         for (int p = 0, n = vectors * LANES; p < n; p += CHUNK)
-            product_columns<O, true>(y + p, stride, turned + p * I, I, w, I, n - p < CHUNK ? n - p : CHUNK, I / LANES);
+            product_slices<O, true>(y + p, stride, turned + p * I, I, w, I, n - p < CHUNK ? n - p : CHUNK, I / LANES);
     } else {
         for (int o = 0; o + 4 <= O; o += 4) outer_columns<4, I>(y + o * stride, x, w + o * I, vectors, stride);
         if constexpr (O % 4) outer_columns<O % 4, I>(y + O / 4 * 4 * stride, x, w + O / 4 * 4 * I, vectors, stride);
