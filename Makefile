@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Nothing but files whose hashes are known, and nothing that would have to be built by tools that are not.
 LOCKED := --quiet --require-hashes --no-deps --only-binary :all:
 
-.PHONY: book test notebooks refresh wasm bench gpu manifest pdf lock clean
+.PHONY: book test test-reruns notebooks refresh wasm bench gpu manifest pdf lock clean
 
 book: book/_static/vega.js book/_static/models/showcase.js  ## the book, at _build/html/index.html
 	echo "window.bookCommit = '$$(git rev-parse --short HEAD 2>/dev/null)';" > book/_static/commit.js
@@ -16,6 +16,9 @@ test: book .venv/cluster  ## everything that must pass
 	$(BIN)/python -m lib check
 	$(BIN)/python -m lib check results/showcase
 	CUDA_VISIBLE_DEVICES= $(BIN)/python -m pytest
+
+test-reruns: .venv/ready  ## every notebook with many other parameters (half an hour or more; nightly)
+	$(BIN)/python -m pytest -q -p no:cacheprovider -m reruns tests/test_reruns.py
 
 notebooks: .venv/ready  ## run every notebook anew
 	$(BIN)/python -m lib.book
@@ -55,12 +58,21 @@ lock:  ## pin everything with hashes, for every platform (needs uv); the build f
 clean:
 	rm -rf _build book/_static/models book/_static/commit.js book/_static/vega.js book/_static/themes.js book/_static/tex-svg.js
 
+# An environment belongs to a Python and to a place: where either has changed, it is made anew.
+HERE := $(realpath .venv) $(shell $(PYTHON) -c "import sys; print('%d.%d' % sys.version_info[:2])")
+ifneq ($(HERE),$(shell cat .venv/made 2>/dev/null))
+.PHONY: .venv/ready
+endif
+
 # The environment finds `lib` from any folder: four folders above its packages stands the checkout.
 .venv/ready: requirements.lock requirements-cpu.lock requirements-cuda.lock
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 14) else \
+		'$(PYTHON) is Python %d.%d, but 3.11 to 3.14 are needed; make PYTHON=python3.12 takes another one.' % v)"
+	$(PYTHON) -m venv --clear .venv
 	$(BIN)/pip install $(LOCKED) -r requirements.lock
 	$(BIN)/pip install $(LOCKED) -r requirements-cpu.lock 2>/dev/null || $(BIN)/pip install $(LOCKED) -r requirements-cuda.lock
 	$(BIN)/python -c "import sysconfig; open(sysconfig.get_path('purelib') + '/checkout.pth', 'w').write('../../../..')"
+	$(BIN)/python -c "import os, sys; open('.venv/made', 'w').write('%s %d.%d' % (os.path.realpath('.venv'), *sys.version_info[:2]))"
 	touch $@
 
 .venv/cluster: .venv/ready requirements-cluster.lock  ## Ray, which is needed on a cluster only

@@ -1,0 +1,59 @@
+"""Setting up: for which Python, and when an environment is made anew."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LOCKS = ("requirements.lock", "requirements-cpu.lock", "requirements-cuda.lock")
+
+
+def python(folder: Path, version: str) -> Path:
+    """A program that says of itself what Python of that version says."""
+    found = folder / f"python{version}"
+    major, minor = version.split(".")
+    program = f"import sys; sys.version_info = ({major}, {minor}, 0); exec(sys.argv[1])"
+    found.write_text(f'#!/bin/sh\nexec python3 -c "{program}" "$2"\n')
+    found.chmod(0o755)
+    return found
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """A folder with what `make` reads, in a path with a space and letters that ASCII lacks."""
+    folder = tmp_path / "my clöne"
+    (folder / ".venv").mkdir(parents=True)
+    for name in ("Makefile", *LOCKS):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(["make", *arguments, ".venv/ready"], cwd=folder, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(("version", "refused"), [("3.10", True), ("3.11", False), ("3.14", False), ("3.15", True)])
+def test_another_python_is_refused_in_a_sentence(clone, tmp_path, version, refused):
+    program = python(tmp_path, version)
+    said = make(clone, f"PYTHON={program}").stderr
+    assert (f"{program} is Python {version}, but 3.11 to 3.14 are needed; make PYTHON=python3.12" in said) is refused
+
+
+def test_an_environment_is_made_anew_where_python_or_the_place_changed(clone, tmp_path):
+    program = python(tmp_path, "3.12")
+    made, ready = clone / ".venv" / "made", clone / ".venv" / "ready"
+    made.write_text(f"{os.path.realpath(clone / '.venv')} 3.12")
+    ready.touch()
+    assert make(clone, "-q", f"PYTHON={program}").returncode == 0
+    assert make(clone, "-q", f"PYTHON={python(tmp_path, '3.13')}").returncode == 1
+    moved = clone.rename(tmp_path / "moved")
+    assert make(moved, "-q", f"PYTHON={program}").returncode == 1
+    assert "venv --clear .venv" in make(moved, "-n", f"PYTHON={program}").stdout
+
+
+def test_text_is_text_in_every_checkout():
+    """A checkout with CRLF could not run `.ci/run`."""
+    assert (ROOT / ".gitattributes").read_text().splitlines()[0] == "* text=auto eol=lf"
