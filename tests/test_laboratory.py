@@ -256,6 +256,48 @@ def test_a_recording_where_nothing_can_be_trained(page: Page):
     assert ended(page).startswith(f"The recorded run: {right} of 4 hidden sums right")
 
 
+@needs_browser
+@needs_page
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("window.Worker = class { postMessage() {} terminate() {} }", "no answer came within 30 seconds."),
+        ("window.Worker = class { constructor() { throw new Error('none may be made'); } }", "none may be made."),
+        ("URL.createObjectURL = undefined", "URL.createObjectURL is not a function."),
+        ("window.Worker = class { postMessage() { this.onerror({}); } terminate() {} }", "the browser says no more."),
+    ],
+)
+def test_a_worker_that_does_not_work(page: Page, script: str, said: str):
+    page.clock.install()
+    page.add_init_script(script)
+    opened(page).get_by_role("button", name="Train").click()
+    expect(page.locator("#laboratory")).to_have_attribute("data-phase", "training" if "30" in said else "rest")
+    page.wait_for_timeout(300)  # the kernel is loaded
+    page.clock.fast_forward(31_000)
+    expect(page.locator(".laboratory-status")).to_have_text(f"This did not work: {said}")
+    assert page.get_by_role("button", name="Train").is_enabled()
+
+
+@needs_browser
+@needs_page
+def test_a_loss_that_is_no_number_is_not_drawn(page: Page):
+    page.add_init_script(
+        """window.Worker = class {
+          postMessage({ run, published }) {
+            const answers = published.map(() => "1");
+            const tell = (iteration, loss) => this.onmessage({ data: { iteration, loss, answers } });
+            tell(0, 2.5);
+            tell(run.iterations, NaN);
+          }
+          terminate() {}
+        }"""
+    )
+    opened(page).get_by_role("button", name="Train").click()
+    ended(page)
+    plot = page.locator(".laboratory-plot")
+    assert "NaN" not in plot.inner_html() and "no number" in plot.get_attribute("aria-label")
+
+
 @needs_page
 def test_the_page_knows_the_runs_of_the_book():
     text = re.search(r'<script type="application/json">(.*?)</script>', PAGE.read_text())

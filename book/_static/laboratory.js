@@ -86,18 +86,33 @@
     });
   }
 
+  const PATIENCE = 30; // seconds until a worker's first answer, which takes a second
+
   function begin(model) {
+    try {
+      work(model);
+    } catch ({ message }) { // a page may be forbidden to make workers
+      fail(message);
+    }
+  }
+
+  function work(model) {
     const script = new Blob([`(${laboratoryEngine})().serve(self)`], { type: "text/javascript" });
     const address = URL.createObjectURL(script);
     model.worker = new Worker(address);
+    const silent = setTimeout(() => model.worker && fail(`no answer came within ${PATIENCE} seconds`), 1000 * PATIENCE);
     model.worker.onmessage = ({ data }) => {
+      clearTimeout(silent);
       if (data.error) return fail(data.error);
       note(model, data);
       if (model.iteration < model.run.iterations) return;
       model.worker.terminate();
       next();
     };
-    model.worker.onerror = ({ message }) => fail(message);
+    model.worker.onerror = ({ message }) => {
+      clearTimeout(silent);
+      fail(message);
+    };
     const { published } = known;
     model.worker.postMessage({ wasm: kernel, published, run: model.run, paused: phase === "paused" });
     URL.revokeObjectURL(address);
@@ -137,7 +152,10 @@
   }
 
   function reset() {
-    models.forEach(({ worker }) => worker?.terminate());
+    models.forEach((model) => {
+      model.worker?.terminate();
+      model.worker = undefined;
+    });
     models = [];
     floors = trouble = undefined;
     enter("rest");
@@ -145,7 +163,7 @@
 
   function fail(message) {
     reset();
-    trouble = `This did not work: ${message}.`;
+    trouble = `This did not work: ${message || "the browser says no more"}.`;
   }
 
   // A recording, where nothing can be trained.
@@ -232,8 +250,8 @@
     const y = (loss) => (100 * Math.log(TOP / loss)) / Math.log(TOP / bottom);
     const drawn = models.filter(({ history }) => history.length);
     const curves = drawn.map(({ run, history }) => {
-      const points = history.map(({ iteration, loss }) => `${(100 * iteration) / last} ${y(loss)}`);
-      return `<path stroke="${known.colours[run.width]}" d="M${points.join("L")}"/>`;
+      const points = history.filter(({ loss }) => loss > 0).map(({ iteration, loss }) => `${(100 * iteration) / last} ${y(loss)}`);
+      return points.length ? `<path stroke="${known.colours[run.width]}" d="M${points.join("L")}"/>` : "";
     });
     const named = floors ? [["every line known", floors.unordered], ["their order, too", floors.ordered]] : [];
     const lines = named.map(([, at]) => `<path class="floor" d="M0 ${y(at)}H100"/>`);
@@ -242,7 +260,7 @@
     const end = drawn.length ? `<span class="end">${last.toLocaleString("en")}</span>` : "";
     const picture = `<svg viewBox="0 0 100 100" preserveAspectRatio="none">${lines.join("")}${curves.join("")}</svg>`;
     plot.innerHTML = picture + ticks.join("") + names.join("") + end;
-    const now = drawn.map(({ history }) => history[history.length - 1].loss.toFixed(3));
+    const now = drawn.map(({ history }) => history[history.length - 1].loss).map((loss) => (loss > 0 ? loss.toFixed(3) : "no number"));
     const said = named.map(([name, at]) => `${name} ${at.toFixed(3)}`);
     plot.setAttribute("aria-label", now.length ? `Loss: now ${now.join(", ")}; ${said.join("; ")}.` : "Loss: nothing yet.");
   }
