@@ -148,6 +148,12 @@ def table(store: str) -> None:
     """Write one table of all runs of STORE beside them, as runs.parquet."""
     held, data = Store(store), io.BytesIO()
     runs, path = held.runs(), held.folder / "runs.parquet"
+    asked = {
+        name: set(settings.settle({"profile": "full"}, name).sweep()["run"])
+        for name in experiments.trained()
+        if name != "causes"  # which is others together
+    }
+    runs["experiments"] = [" ".join(name for name, ids in asked.items() if run in ids) for run in runs["run"]]
     runs.to_parquet(data, index=False)
     write(path, data.getvalue())
     click.echo(f"{len(runs):,} runs are listed in {click.format_filename(str(path))}.")

@@ -126,6 +126,7 @@ class _Course:
         self.curves: list[list[dict]] = [[] for _ in runs]
         self.weights: list[dict[int, Tensor]] = [{} for _ in runs]
         self.before: list[dict[str, str]] = [{} for _ in runs]  # where they were trained until now
+        self.spent: float | None = 0.0  # seconds until now; older checkpoints do not say
         saved = [store.load_checkpoint(run) for run in runs]
         if all(saved) and len({int(state["iteration"]) for state, _ in saved}) == 1:  # type: ignore[misc]
             self._restore(saved)  # type: ignore[arg-type]
@@ -141,8 +142,8 @@ class _Course:
         for i, (state, curve) in enumerate(saved):
             self.stack.restore(i, state)
             self.curves[i] = curve
-            if "where" in state:  # which older checkpoints do not say
-                self.before[i] = json.loads(state["where"].numpy().tobytes())
+            where = json.loads(state["where"].numpy().tobytes()) if "where" in state else {}  # as in older checkpoints
+            self.spent, self.before[i] = where.pop("seconds", None), where
         self.weights = found
 
     def look(self, evaluations: set[int]) -> None:
@@ -155,12 +156,13 @@ class _Course:
             if at in keep:
                 self.weights[i][at] = self.stack.flat[i].cpu().clone()
 
-    def save(self) -> None:
-        """Writes a checkpoint of every run."""
+    def save(self, seconds: float) -> None:
+        """Writes a checkpoint of every run, with the `seconds` of training here."""
         for i, run in enumerate(self.runs):
             more = {f"kept.{at}": x for at, x in self.weights[i].items()}
             if self.stack.iteration:
-                text = json.dumps(self._where(i)).encode()
+                spent = {} if self.spent is None else {"seconds": self.spent + seconds}
+                text = json.dumps(self._where(i) | spent).encode()
                 more["where"] = torch.frombuffer(bytearray(text), dtype=torch.uint8)
             self.store.save_checkpoint(run, self.stack.state(i) | more, self.curves[i])
         self.saved = time.monotonic()
@@ -172,7 +174,12 @@ class _Course:
         return _where(self.stack, self.before[i])
 
     def finish(self, seconds: float) -> None:
-        """Puts the runs into the store, the weights first: a run that is there is there with them."""
+        """Puts the runs into the store, the weights first: a run that is there is there with them.
+
+        Those `seconds` were spent here; where nothing says how many before, as many an update are counted.
+        """
+        updates, done = self.runs[0].updates, self.runs[0].updates - self.at_start
+        seconds = seconds * updates / max(1, done) if self.spent is None else self.spent + seconds
         ids = self.store.ids()
         finished = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         for i, (run, curve, weights) in enumerate(zip(self.runs, self.curves, self.weights, strict=True)):
@@ -220,15 +227,14 @@ def train_stack(
         over = time.monotonic() > deadline and stack.iteration > at_start  # or the same call might never get on
         stopping = over or stop()
         if stopping or time.monotonic() - course.saved > pause(runs[0], CHECKPOINT_SECONDS):
-            course.save()
+            course.save(time.monotonic() - started)
         if stopping:
             return False
         updates = min(min(i for i in stops if i > stack.iteration) - stack.iteration, chunk)
         begun = time.monotonic()
         stack.advance(updates)
         chunk = max(1, int(updates * min(CHUNK_SECONDS / max(time.monotonic() - begun, 1e-6), 1_000)))
-    updates = max(1, runs[0].updates - at_start)
-    course.finish((time.monotonic() - started) * runs[0].updates / updates)  # for all of a stack, from its beginning
+    course.finish(time.monotonic() - started)  # of all of a stack
     return True
 
 

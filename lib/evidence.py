@@ -10,6 +10,7 @@ Notable features:
 
 import io
 import json
+import math
 from dataclasses import MISSING, asdict, dataclass, fields
 from functools import cache
 
@@ -201,7 +202,9 @@ def fitting(run: Run, tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], li
         need(state[name].dtype == torch.float32 and state[name].isfinite().all(), f"{name} is not finite float32")
     if "where" in state:
         places = json.loads(state["where"].numpy().tobytes())
+        spent = places.pop("seconds", 0)
         need(all(isinstance(name, str) for name in places.values()), "it does not say where it was trained")
+        need(isinstance(spent, int | float) and 0 <= spent < math.inf, "it does not say how long it was trained")
     at, count, prompts = int(state["iteration"]), len(curve["iteration"]), len(prompt_table(run))
     due = [i for i in run.evaluations() if i <= at]
     need(all(name[5:].isdecimal() for name in state if name.startswith("kept.")), "it has weights of no iteration")

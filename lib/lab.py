@@ -5,6 +5,7 @@ Notable features:
 - how long it will take is reckoned from what each run costs a core.
 """
 
+import contextlib
 import functools
 import tempfile
 import time
@@ -128,8 +129,10 @@ def run(
     todo = [run for run in wanted if run not in left]
     if todo:
         at_work = min(cores or course.cores(), len(todo)) if device == "cpu" and not cluster else 0
-        with workers.ready(device, cluster, at_work) as train:
+        with workers.ready(device, cluster, at_work) as train, contextlib.ExitStack() as stack:
             held.prepare()
+            if not stack.enter_context(held.training()):
+                say(f"another command trains into {held.folder}, too; what both begin is trained twice")
             if at_work:
                 _announce(todo, at_work)
             with Progress({run: cost(run) for run in todo}, at_work) as progress:
@@ -181,9 +184,9 @@ def look(sweep: pd.DataFrame, store: str) -> Outcome:
 
 
 def gather(settings: Settings) -> Outcome:
-    """The runs of a chapter. What lacks is trained, but where the number of seeds is the experiment's own."""
+    """The runs of a chapter. What lacks is trained where the reader asked for it (`Settings.trains`)."""
     sweep = settings.sweep()
-    return run(sweep, settings.store, settings.device) if settings.seeds else look(sweep, settings.store)
+    return run(sweep, settings.store, settings.device) if settings.trains else look(sweep, settings.store)
 
 
 def rerun(store: Store, run_id: str, device: str) -> str:

@@ -14,6 +14,7 @@ from lib.errors import UserError, number, shown, whole
 from lib.tasks import TASKS
 
 ROOT = Path(__file__).parents[1]  # the default store lies here, wherever a notebook runs
+FEW_SEEDS, MOST_RUNS = 50, 50_000  # of a sweep
 DEVICES = ("auto", "cpu", "cuda")
 PARAMETERS = ("profile", "tasks", "widths", "seeds", "iterations", "device", "store")
 
@@ -23,7 +24,8 @@ class Settings:
     """Checked parameters, with what the profile fills in.
 
     `device` is "cpu" or "cuda"; `seeds` is None where the experiment has a number of its own for every cell; `factors`
-    are the experiment's own parameters.
+    are the experiment's own parameters. `trains` is whether a notebook trains what lacks: where it was given `seeds`,
+    or a profile smaller than that of the book, which takes a CPU days.
     """
 
     experiment: str
@@ -35,10 +37,24 @@ class Settings:
     device: str
     store: str
     factors: dict[str, list] = field(default_factory=dict)
+    trains: bool = False
 
     def sweep(self) -> pd.DataFrame:
-        """The runs that these settings ask for."""
+        """The runs that these settings ask for.
+
+        Raises
+        ------
+        UserError
+            When they are more than anyone trains, which would take minutes to list.
+        """
         make = experiments.load(self.experiment).sweep
+        if self.seeds and self.seeds > FEW_SEEDS:
+            each = len(make(self.tasks, self.widths, 1, self.iterations, **self.factors))
+            if each * self.seeds > MOST_RUNS:
+                raise UserError(
+                    f"seeds is {self.seeds}, but it must be at most {MOST_RUNS // each} here, where each seed has "
+                    f"{each:,} runs."
+                )
         return make(self.tasks, self.widths, self.seeds, self.iterations, **self.factors)
 
 
@@ -52,7 +68,7 @@ def _typed(value):
     return number(value.strip()) if isinstance(value, str) else value
 
 
-def _listed(name: str, value) -> list:
+def _listed(name: str, value, example: list) -> list:
     """A list from a list, from text such as "[10, 20]" or "10,20", or from a single value."""
     if isinstance(value, str):
         text = value.strip().strip("[]")
@@ -60,9 +76,7 @@ def _listed(name: str, value) -> list:
         value = [number(part) for part in parts]
     value = list(value) if isinstance(value, (list, tuple)) else [value]
     if not value:
-        raise UserError(
-            f"{name} is empty, but it must be a list such as {'[14, 28]' if name == 'widths' else list(TASKS)}."
-        )
+        raise UserError(f"{name} is empty, but it must be a list such as {example}.")
     return value
 
 
@@ -126,18 +140,18 @@ def settle(given: Mapping, experiment: str, tasks: Collection[str] = (), here: b
         For an unknown name, a wrong type or an impossible value.
     """
     own = experiments.factors(experiment)
-    values = _asked(given, _known(experiment))
+    given = values = _asked(given, _known(experiment))
     own_seeds = not getattr(experiments.load(experiment), "SEEDS", True)  # it has a number of them for every cell
     profile = values.get("profile", "full" if own_seeds else "quick")
     _one_of("profile", profile, experiments.PROFILES)
     every_seed = own_seeds and profile == "full" and "seeds" not in values
     filled = experiments.profile(experiment, profile) | ({"tasks": list(tasks)} if tasks else {})
     values = {"device": "auto", "store": str(ROOT / "results"), **filled, **values}
-    found_tasks = _listed("tasks", values["tasks"]) if values["tasks"] else []
+    found_tasks = _listed("tasks", values["tasks"], list(TASKS)) if values["tasks"] else []
     for task in found_tasks:
         _one_of("tasks", task, TASKS)
-    widths = [whole("widths", width) for width in _listed("widths", values["widths"])]
-    factors = {name: _listed(name, values[name]) for name in own}
+    widths = [whole("widths", width) for width in _listed("widths", values["widths"], [14, 28])]
+    factors = {name: _listed(name, values[name], own[name]) for name in own}
     for name, found in factors.items():
         if isinstance(own[name][0], int):
             factors[name] = [whole(name, value) for value in found]
@@ -149,4 +163,7 @@ def settle(given: Mapping, experiment: str, tasks: Collection[str] = (), here: b
     iterations = whole("iterations", _typed(values["iterations"]))
     seeds = None if every_seed else whole("seeds", _typed(values["seeds"]))
     device = _device(values["device"], here)
-    return Settings(experiment, profile, found_tasks, widths, seeds, iterations, device, values["store"], factors)
+    return Settings(
+        experiment, profile, found_tasks, widths, seeds, iterations, device, values["store"], factors,
+        trains="seeds" in given or profile != "full",
+    )  # fmt: skip

@@ -17,12 +17,14 @@ Notable features:
 """
 
 import contextlib
+import errno
+import fcntl
 import json
 import os
 import re
 import shlex
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -33,13 +35,19 @@ from torch import Tensor
 
 from lib import evidence
 from lib.errors import UserError
-from lib.evidence import FACTORS, OUTCOMES, SCORES, Stored, asked, compact, prompt_table, summarize
+from lib.evidence import OUTCOMES, SCORES, TRAINED, Stored, asked, compact, prompt_table, summarize
 from lib.files import ABSENT, Damaged, Later, beside, decoded, digest, names, need, read, sweep_up, write
 from lib.run import OPTIONAL, Run
 
 LARGE_CHECKPOINT = 2**25  # bytes
 VERSION = 1
 MARKER = {"format": "too-big-to-think runs", "version": VERSION}
+# What gives tables without rows their columns: a run, and the same without an evaluation.
+EXAMPLE = Run("arithmetic", 14, 0)
+DETAILS = {"run": "", **asdict(EXAMPLE), "parameters": 0} | dict.fromkeys(OUTCOMES, 0.0)
+DETAILS |= dict.fromkeys(TRAINED, "") | {"seconds": 0.0}
+NOTHING = {name: np.zeros((0, len(prompt_table(EXAMPLE))), bool if name == "greedy" else np.float32) for name in SCORES}
+UNTRAINED = EXAMPLE, np.zeros(0, int), np.zeros(0), NOTHING
 
 
 class Store:
@@ -119,6 +127,20 @@ class Store:
                     pass
         sweep_up(self.folder)
 
+    @contextlib.contextmanager
+    def training(self) -> Iterator[bool]:
+        """Tells whether no other command trains into this store, and while it lasts tells those others of this one."""
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = True
+        except OSError as error:
+            alone = error.errno not in (errno.EAGAIN, errno.EACCES)  # or the file system has no locks
+        try:
+            yield alone
+        finally:
+            os.close(folder)
+
     def _prepare(self) -> None:
         if not self.marker.exists():
             self.prepare()
@@ -172,12 +194,10 @@ class Store:
         """
         ids = self.ids()
         chosen = sorted(ids) if only is None else [run for run in only if run in ids]
-        table = pd.DataFrame(
-            [self.details(run) for run in chosen],
-            columns=None if chosen else ["run", *FACTORS, "parameters", *OUTCOMES],
-        )
+        table = pd.DataFrame([self.details(run) for run in chosen] or [DETAILS])
         table["held_out_asked"] = [asked(*key) for key in zip(table["task"], table["held_out"], strict=True)]
-        return table.astype({**dict.fromkeys(OPTIONAL, "Int64"), **dict.fromkeys(OUTCOMES, float)})
+        kinds = {**dict.fromkeys(OPTIONAL, "Int64"), **dict.fromkeys(OUTCOMES, float)}
+        return table.astype(kinds).head(len(chosen))
 
     def _read(self, run: str) -> tuple[Run, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
         found = self.stored(run)
@@ -190,9 +210,9 @@ class Store:
 
         Columns: those of `summarize`, and the columns of `runs` that are not outcomes.
         """
-        if runs.empty:
-            return pd.DataFrame(columns=["run", "iteration", *OUTCOMES, "score"])
-        parts = [summarize(*self._read(run)).assign(run=run) for run in runs["run"]]
+        parts = [summarize(*self._read(run)).assign(run=run) for run in runs["run"]] or [
+            summarize(*UNTRAINED).assign(run="")
+        ]
         return pd.concat(parts, ignore_index=True).merge(runs.drop(columns=OUTCOMES, errors="ignore"), on="run")
 
     def items(
@@ -205,12 +225,8 @@ class Store:
         be millions of rows, they are as `evidence.compact` has them. `iterations` and `groups` choose rows.
         """
         carried = compact(runs.drop(columns=OUTCOMES, errors="ignore"))
-        if runs.empty:
-            asked = ["iteration", "prompt", "group", "answer", "left", "right", "operation", *SCORES]
-            return pd.DataFrame(columns=[*asked, *carried.columns])
         parts = []
-        for run in runs["run"]:
-            config, at, _, scores = self._read(run)
+        for config, at, _, scores in map(self._read, runs["run"]) if len(runs) else [UNTRAINED]:
             prompts = prompt_table(config)
             columns = (
                 np.flatnonzero(prompts["group"].isin(list(groups))) if groups is not None else np.arange(len(prompts))
@@ -221,8 +237,8 @@ class Store:
             for name, values in scores.items():
                 part[name] = values[np.ix_(rows, columns)].ravel()
             parts.append(part)
-        each = carried.iloc[np.repeat(np.arange(len(runs)), list(map(len, parts)))].reset_index(drop=True)
-        return pd.concat([pd.concat(parts, ignore_index=True), each], axis=1)
+        each = carried.iloc[np.repeat(np.arange(len(runs)), [len(part) for part in parts if len(runs)])]
+        return pd.concat([pd.concat(parts, ignore_index=True), each.reset_index(drop=True)], axis=1)
 
     def merge(self, other: "Store") -> tuple[int, list[str]]:
         """Copies the runs of another store that this one lacks, in today's form, and the weights of runs.

@@ -27,6 +27,7 @@ from lib import cluster, course, words
 from lib.course import GOES_ON
 from lib.errors import UserError
 from lib.run import Run
+from lib.store import Store
 
 Tell = Callable[[str, int, str], Any]  # is told a run's id, the iteration that it has reached, and what is at work
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -208,10 +209,12 @@ def _on_cpu(
     cores: int, runs: list[Run], folder: str, deadline: float, tell: Tell, weights: Mapping[str, str],
     stop: Callable[[], bool],
 ) -> None:  # fmt: skip
-    pool, waiting = _Pool(min(cores, len(runs)), folder, deadline), list(reversed(runs))
+    pool, waiting, store = _Pool(min(cores, len(runs)), folder, deadline), list(reversed(runs)), Store(folder)
     try:
 
         def give(pipe: connection.Connection) -> None:
+            while waiting and not weights.get(waiting[-1].id) and store.path(waiting[-1].id).exists():
+                tell(waiting[-1].id, waiting.pop().updates, "")  # another command has trained it meanwhile
             pool.has[pipe] = waiting.pop() if waiting and time.monotonic() < deadline else None
             if run := pool.has[pipe]:
                 with contextlib.suppress(BrokenPipeError):  # it is gone, which `receive` tells next

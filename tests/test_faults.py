@@ -14,6 +14,7 @@ import sys
 import time
 import warnings
 from dataclasses import replace
+from multiprocessing import connection
 from pathlib import Path
 
 import numpy as np
@@ -467,6 +468,51 @@ def test_a_checkpoint_of_before_they_said_where_is_gone_on_with(monkeypatch, tmp
         course.train_stack([TINY], str(tmp_path), "cpu", float("inf"), stop=lambda: next(looks) == 4)
     assert course.train_stack([TINY], str(tmp_path), "cpu", float("inf"))
     assert Store(tmp_path).details(TINY.id)["processor"] == course.processor()
+
+
+def test_the_time_of_a_run_is_that_of_all_its_parts(monkeypatch, tmp_path):
+    """And not as if all of it had gone like the last of them."""
+    looks, advance = iter(range(10**6)), Stack.advance
+
+    def slowly(stack: Stack, updates: int) -> None:
+        time.sleep(0.2)
+        advance(stack, updates)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stack, "advance", slowly)
+        course.train_stack([TINY], str(tmp_path), "cpu", float("inf"), stop=lambda: next(looks) == 4)
+    assert course.train_stack([TINY], str(tmp_path), "cpu", float("inf"))
+    assert 0.7 <= Store(tmp_path).details(TINY.id)["seconds"] < 4
+
+
+# Two at once
+
+
+def test_who_trains_into_a_store_hears_of_another_command(cli, tmp_path):
+    arguments = ("run", "capacity", "--profile", "smoke", "--seeds", 1, "--tasks", "arithmetic", "--store", tmp_path)
+    store = Store(tmp_path)
+    store.prepare()
+    with store.training() as alone:
+        assert alone
+        assert "another command trains into" in cli(*arguments)[2]
+    assert "another command" not in cli("run", "order", *arguments[2:])[2]
+
+
+def test_what_another_command_has_trained_meanwhile_is_not_trained_again(monkeypatch, tmp_path):
+    runs = [replace(TINY, seed=seed) for seed in range(3)]
+    trained, through = [], connection.Connection.send
+    other = lambda: course.train_stack(runs[1:2], str(tmp_path), "cpu", float("inf"))  # noqa: E731
+
+    def send(pipe, what):
+        if isinstance(what, tuple) and isinstance(what[0], Run):
+            trained.append(what[0].seed)
+            if what[0] == runs[0]:
+                other()
+        return through(pipe, what)
+
+    monkeypatch.setattr(connection.Connection, "send", send)
+    lab.run(sweeps.table(runs), str(tmp_path), cores=1)
+    assert trained == [0, 2] and Store(tmp_path).ids() == {run.id for run in runs}
 
 
 # Stopping

@@ -623,6 +623,7 @@ def test_a_given_value_wins(value):
         ({"widths": "10;20"}, r"widths is '10;20', but"),
         ({"widths": "²"}, r"widths is '²', but"),
         ({"widths": "[]"}, r"widths is empty, but it must be a list such as \[14, 28\]"),
+        ({"tasks": ","}, r"tasks is empty, but it must be a list such as \['arithmetic', 'facts', 'joint'\]"),
         ({"widths": 0}, r"widths is 0, but"),
         ({"widths": {"a": 1}}, r"widths is .*, but it must be a whole number"),
         ({"tasks": ["facts", 3]}, r"tasks is 3, but it must be one of arithmetic, facts, joint"),
@@ -659,3 +660,20 @@ def test_the_registered_replication_is_trained_only_when_seeds_are_given(inline,
     assert outcome.trained == 2 and sorted(outcome.runs["variant"]) == ["base", "wd"]
     again = lab.gather(settings.settle(small, "replication"))
     assert len(again.runs) == 2 and len(again.missing) == 38
+
+
+def test_any_experiment_is_trained_in_a_chapter_only_when_asked_for(inline, tmp_path):
+    small = {"widths": [6], "iterations": 20, "device": "cpu", "store": str(tmp_path)}
+    assert lab.gather(settings.settle({"profile": "full", **small}, "clock")).trained == 0
+    assert lab.gather(settings.settle({"profile": "smoke", **small, "seeds": 1}, "clock")).trained > 0
+
+
+def test_an_empty_list_of_an_experiments_own_names_what_it_may_hold():
+    with pytest.raises(UserError, match=r"part is empty, but it must be a list such as \['sizes', "):
+        settings.settle({"part": " , "}, "found")
+
+
+def test_more_runs_than_anyone_trains_are_not_listed_first():
+    with pytest.raises(UserError, match=r"seeds is 1000, but it must be at most \d+ here, where each seed has"):
+        settings.settle({"seeds": 1000}, "causes").sweep()
+    assert len(settings.settle({"seeds": 1000, "widths": [6]}, "capacity").sweep()) == 2_000

@@ -154,7 +154,7 @@ def test_runs(store):
 def test_an_empty_store_has_the_same_columns(store, tmp_path):
     empty = Store(tmp_path / "new")
     assert empty.ids() == set() and empty.runs().empty and empty.curves(empty.runs()).empty
-    assert set(empty.runs().columns) <= set(store.runs().columns)
+    assert set(store.runs().columns) <= set(empty.runs().columns)
     assert not empty.folder.exists()  # looking makes nothing
 
 
@@ -492,10 +492,15 @@ def test_a_large_checkpoint_lies_outside_of_a_checkout_where_another_one_finds_i
 def test_the_table_of_all_runs_is_that_of_the_results():
     """`make manifest` makes it; its columns are those that the card beside it explains."""
     listed = pd.read_parquet(ROOT / "results" / "runs.parquet").set_index("run").sort_index()
-    runs = Store(ROOT / "results").runs().set_index("run").sort_index()
-    pd.testing.assert_frame_equal(listed, runs, check_dtype=False)
+    named = (ROOT / "results" / "runs.sha256").read_text()  # of the book's own: a reader may have added some
+    own = re.findall(r"runs/(\w+)\.parquet", named)
+    runs = Store(ROOT / "results").runs(own).set_index("run").sort_index()
+    pd.testing.assert_frame_equal(listed.drop(columns="experiments"), runs, check_dtype=False)
+    of_rate = listed["experiments"].str.split().map(lambda names: "rate" in names)
+    alike = (runs["windows"] == "lines") & (runs["answer_order"].isna()) & (runs["mlp_rate"] == 1) & of_rate
+    assert set(runs[alike].groupby("width").size()) == {10, 20}  # with the seeds of other experiments there are more
     card = (ROOT / "results" / "README.md").read_text()
-    assert set(re.findall(r"`(\w+)`", card.partition("|---|---|")[2])) >= {"run", *runs.columns}
+    assert set(re.findall(r"`(\w+)`", card.partition("|---|---|")[2])) >= {"run", *listed.columns}
 
 
 def test_the_project_stays_small():
