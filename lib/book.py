@@ -23,6 +23,7 @@ from lib.errors import UserError, shown
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+LANGUAGE = {"name": "python", "file_extension": ".py"}  # of a script that is made of a notebook
 
 
 def names() -> list[str]:
@@ -74,7 +75,7 @@ def read(name: str) -> nbformat.NotebookNode:
 
 def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The same notebook without what differs from one run to the next: times, versions, random ids, progress."""
-    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
+    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": LANGUAGE})
     for index, cell in enumerate(notebook.cells):
         cell.id = f"cell-{index}"
         for key in ("papermill", "execution"):

@@ -4,26 +4,30 @@ Notable features:
 - a chart's output is the same text whenever its data are the same: the id of its element is a hash of it;
 - the scripts that draw are shared by all pages and lie beside them, so that the book needs no network;
 - opened elsewhere, in JupyterLab or on Colab, the same output fetches Vega, whose hash it knows, and draws itself;
-- a picture goes along for whatever cannot run a script.
+- a picture stands in the chart's place until it is drawn, and stays where no script may run.
 
 `python -m lib.render` writes the shared scripts to `book/_static`.
 """
 
+import base64
 import hashlib
 import html
 import importlib.metadata
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import altair as alt
 import pandas as pd
 import vl_convert
+from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
 from lib import charts, sweep, words
+from lib.errors import NONE
 
 BOOK = Path(__file__).parents[1] / "book"
 DATA = "BOOK_DATA"  # the environment variable with the folder for figures' data, set while the book's own notebooks run
@@ -37,15 +41,25 @@ ELSEWHERE = {
     "vega-lite@6.4.1/build/vega-lite.min.js": "QtG7pnWvq1Tk0Rcvl53B1TEVw7U1PUqfciCz3XMUqSmi1fNpJwiv5ml+m5NeOOzH",
     "vega-embed@7.3.0/build/vega-embed.min.js": "Muy1QRxYFeNrA1zShc1KtN4OfipkR/61gt+HWqN57c1Zxu3Oe16TsilsruVVjfKL",
 }
-OUTPUT = """<div class="chart" id="{id}"></div>
+# Vega's scripts hand themselves over to RequireJS where that is on a page, unless its mark is hidden from them.
+OUTPUT = """<div class="chart" id="{id}"><img src="data:image/png;base64,{picture}" alt="{said}"></div>
 <script>
 (async (id, spec) => {{
   if (window.drawFigure) return drawFigure(id, spec);
   const load = ([name, hash]) => new Promise((onload, onerror) => document.head.append(
     Object.assign(document.createElement("script"), {{ src: "https://cdn.jsdelivr.net/npm/" + name,
       integrity: "sha384-" + hash, crossOrigin: "anonymous", onload, onerror }})));
-  await (window.vegaScripts ??= (async () => {{ for (const script of {elsewhere}) await load(script); }})());
-  vegaEmbed("#" + id, spec);
+  const place = document.getElementById(id), picture = place.innerHTML;
+  try {{
+    await (window.vegaScripts ??= (async (amd) => {{
+      if (amd) define.amd = undefined;
+      try {{ for (const script of {elsewhere}) await load(script); }} finally {{ if (amd) define.amd = amd; }}
+    }})(window.define?.amd));
+    await vegaEmbed(place, spec);
+  }} catch (error) {{
+    console.warn(error);
+    place.innerHTML = picture;
+  }}
 }})("{id}", {spec});
 </script>"""
 
@@ -61,7 +75,7 @@ def enable(made: str = "") -> None:
 
 
 def mimebundle(spec: dict[str, Any]) -> dict[str, Any]:
-    """The output of one chart: HTML that draws it, and a PNG in the light theme.
+    """The output of one chart: HTML with a PNG of it in the light theme, and what draws it there.
 
     Parameters
     ----------
@@ -69,10 +83,9 @@ def mimebundle(spec: dict[str, Any]) -> dict[str, Any]:
     """
     text = json.dumps(spec, separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")  # cannot end the script
     name = "chart-" + hashlib.sha256(text.encode()).hexdigest()[:12]
-    return {
-        "text/html": OUTPUT.format(id=name, spec=text, elsewhere=json.dumps(list(ELSEWHERE.items()))),
-        "image/png": vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, config=PAPER),
-    }
+    picture = base64.b64encode(vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, config=PAPER)).decode()
+    said, scripts = html.escape(spec.get("description", "A chart.")), json.dumps(list(ELSEWHERE.items()))
+    return {"text/html": OUTPUT.format(id=name, picture=picture, said=said, spec=text, elsewhere=scripts)}
 
 
 def figure(
@@ -95,7 +108,15 @@ def figure(
     said = file if runs is None else f"{html.escape(note(runs))}{how} {file}."
     shown = mimebundle(chart.to_dict() | {"description": described(table)})
     shown["text/html"] += f'\n<p class="chart-note">{said}</p>'
-    display({"text/plain": name, **shown}, raw=True)
+    emit({"text/plain": name, **shown}, f"[{name}: {path}]")
+
+
+def emit(what: Any, text: str, metadata: Mapping[str, Any] | None = None) -> None:
+    """Show an object, or a bundle of types, in a notebook; a script prints its text."""
+    if InteractiveShell.initialized():
+        display(what, raw=isinstance(what, dict), metadata=metadata)
+    else:
+        print(text)
 
 
 def described(table: pd.DataFrame) -> str:
@@ -134,7 +155,7 @@ def note(runs: pd.DataFrame) -> str:
     """
     runs = runs.drop_duplicates("run")
     if runs.empty:
-        return words.NONE
+        return NONE
     each = runs.groupby("seed").nunique(dropna=False).max()
     own = {"look", *(name for name in each.index if each[name] == 1 < runs[name].nunique(dropna=False))}
     named = ["task", "width", *(name for name in sweep.labels(runs) if name not in own)]

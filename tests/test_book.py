@@ -5,7 +5,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urljoin, urlparse
+from urllib.parse import unquote, urljoin, urlparse
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -94,7 +94,8 @@ def pictures(name: str) -> int:
     if name not in CHAPTERS:
         return 0
     cells = json.loads((ROOT / name).with_suffix(".ipynb").read_text())["cells"]
-    return sum("image/png" in output.get("data", {}) for cell in cells for output in cell.get("outputs", []))
+    outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    return sum("data:image/png;base64," in "".join(data.get("text/html", "")) for data in outputs)
 
 
 @needs_browser
@@ -150,7 +151,7 @@ def test_every_figure_offers_its_data(page: Page, name: str) -> None:
     open_page(page, name)
     for figure in page.locator("figure:has(.chart)").all():
         link = figure.locator(".chart-note a[download]").get_attribute("href")
-        assert Path(urlparse(urljoin(page.url, link)).path).is_file()
+        assert Path(unquote(urlparse(urljoin(page.url, link)).path)).is_file()
         assert figure.locator("figcaption").inner_text()
     assert page.locator(CUT).count() == 0
 

@@ -1,5 +1,6 @@
 """Charts as outputs: the same for the same data, safe inside a page, told and offered as a file."""
 
+import base64
 import json
 import re
 
@@ -40,8 +41,12 @@ def test_what_is_fetched_elsewhere_carries_its_hash() -> None:
     assert html.count("https:") == 1 and 'integrity: "sha384-" + hash' in html and "import(" not in html
 
 
-def test_a_picture_goes_along() -> None:
-    assert render.mimebundle(chart().to_dict())["image/png"].startswith(b"\x89PNG")
+def test_a_picture_stands_in_the_charts_place() -> None:
+    """With words for who does not see it."""
+    text = render.mimebundle(chart().to_dict() | {"description": 'Two "points".'})["text/html"]
+    pattern = r'<div class="chart" id="[^"]*"><img src="data:image/png;base64,(.*?)" alt="(.*?)"></div>'
+    picture, said = re.search(pattern, text).groups()
+    assert base64.b64decode(picture).startswith(b"\x89PNG") and said == "Two &quot;points&quot;."
 
 
 def test_enable_shows_charts_the_books_way() -> None:
@@ -52,7 +57,7 @@ def test_enable_shows_charts_the_books_way() -> None:
 
 def test_figure_tells_the_runs_and_offers_the_data(tmp_path, monkeypatch, capsys) -> None:
     shown = []
-    monkeypatch.setattr(render, "display", lambda bundle, raw: shown.append(bundle))
+    monkeypatch.setattr(render, "emit", lambda bundle, text: shown.append(bundle))
     monkeypatch.setenv(render.DATA, str(tmp_path))
     render.figure(chart(), TABLE, "points", runs(("a", 14, 0, "cpu")))
     assert "1 run (1 seed), trained on CPU." in shown[0]["text/html"]

@@ -10,19 +10,21 @@
     return chosen === "dark" || (chosen !== "light" && prefersDark.matches) ? "dark" : "light";
   }
 
+  // In a place that is too narrow for it, as on a phone, a chart is drawn `narrow`.
   async function draw(id) {
     const chart = charts.get(id);
+    const small = phone.matches || !!chart.tight;
     const now = theme();
-    const look = now + phone.matches;
+    const look = now + small;
     if (chart.look === look) return;
     chart.look = look;
     const old = chart.drawn;
-    const state = chart.phone === phone.matches ? old?.view.getState() : undefined; // another shape has other states
-    chart.phone = phone.matches;
+    const state = chart.small === small ? old?.view.getState() : undefined; // another shape has other states
+    chart.small = small;
     old?.finalize();
     let { spec } = chart;
     let config = window.figureThemes[now];
-    if (phone.matches) {
+    if (small) {
       const room = document.getElementById(id).clientWidth - 38; // beside the button to save it
       const columns = Math.floor((room - labels(spec)) / (28 + 6.5 * longest(spec)));
       const legend = { columns: Math.max(1, columns), titleOrient: "top", labelLimit: room };
@@ -47,6 +49,10 @@
     place.dataset.drawn = now;
     // What is still too wide shrinks a little, and then scrolls.
     const marks = place.querySelector("svg.marks");
+    if (!small && marks.viewBox.baseVal.width > place.clientWidth) {
+      chart.tight = true;
+      return draw(id);
+    }
     marks.style.minWidth = `${0.8 * marks.viewBox.baseVal.width}px`;
   }
 
@@ -131,16 +137,30 @@
     }
   }
 
-  window.drawFigure = (id, spec) => {
+  window.drawFigure = async (id, spec) => {
+    const place = document.getElementById(id);
+    const picture = place.innerHTML;
     charts.set(id, { spec });
-    return draw(id);
+    try {
+      await draw(id);
+    } catch (error) {
+      charts.delete(id);
+      console.warn(error);
+      place.innerHTML = `${picture}<p class="chart-note">A picture: this page may not run what draws figures to play with.</p>`;
+    }
   };
 
   addEventListener("DOMContentLoaded", () => {
     if (!window.bookCommit) return;
     for (const note of document.querySelectorAll(".chart-note")) note.append(` Commit ${bookCommit}.`);
   });
-  phone.addEventListener("change", () => charts.forEach((_, id) => draw(id)));
+  for (const limit of [phone, matchMedia("(max-width: 800px)")])
+    limit.addEventListener("change", () =>
+      charts.forEach((chart, id) => {
+        chart.tight = false;
+        draw(id);
+      }),
+    );
   new MutationObserver(() => charts.forEach((_, id) => draw(id))).observe(root, { attributeFilter: ["data-theme"] });
 
   // Paper is white.
