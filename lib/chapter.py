@@ -4,18 +4,23 @@ Whatever rests on runs is given as a function, which is called when there are an
 says so in its place. Numbers are printed by the cell, so that a chapter reads in any notebook viewer as in the book.
 """
 
+import contextlib
 import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import altair as alt
 import pandas as pd
-from IPython.display import Markdown, display
+from IPython.display import Markdown
 
 from lib import claims, experiments, lab, render, words
-from lib.errors import Lacking
+from lib.errors import Lacking, some
 from lib.settings import Settings, of_notebook, settle
 from lib.store import Store
+
+UNTRAINED = "The store has no run for this page yet, which is why most of it is empty. "
+ITSELF = "The parameter `seeds` makes some: with `-p seeds 2 -p iterations 500` that takes minutes."
+OTHERS = "It sums up other pages, which make their own."
 
 
 @dataclass(frozen=True)
@@ -62,21 +67,26 @@ class Chapter:
         return self.items(runs, [self.settings.iterations], groups)
 
 
-def begin(experiment: str, given: Mapping, tasks: Collection[str] = ()) -> Chapter:
+def begin(experiment: str, given: Mapping, tasks: Collection[str] = (), trains: bool = True) -> Chapter:
     """Checks the parameters of a chapter, trains what lacks of its runs, and reads them.
 
-    An experiment with registered numbers of seeds, which take a CPU days, is trained only where `seeds` is given.
+    Nothing is trained but what `seeds` or a small `profile` asks for; where there is no run yet, it says so.
 
     Parameters
     ----------
     experiment : whose runs it shows, a name of `experiments.names`.
     given : `globals()`, after the parameters cell (`settings.of_notebook`).
     tasks : the tasks that the chapter is about, unless it is given others; all of the experiment's by default.
+    trains : False for a chapter that sums up what others train.
     """
     given = of_notebook(given, experiment)
     settings = settle(given, experiment, tasks)
+    settings = replace(settings, trains=trains and settings.trains)
     render.enable(_command(experiment, {"tasks": list(tasks)} | {k: v for k, v in given.items() if v}))
-    return read(settings)
+    here = read(settings)
+    if here.runs.empty and experiments.load(experiment).TASKS:
+        say(UNTRAINED + (ITSELF if trains else OTHERS))
+    return here
 
 
 def read(settings: Settings) -> Chapter:
@@ -102,15 +112,37 @@ def _command(experiment: str, given: Mapping) -> str:
 
 def say(text: str) -> None:
     """Show Markdown."""
-    display(Markdown(text))
+    render.emit(Markdown(text), text)
+
+
+def show(make: Callable[[], None]) -> None:
+    """Call `make`, which shows something, or say what it lacks: the one place where lacking runs become a sentence."""
+    try:
+        make()
+    except Lacking as lacking:
+        render.emit(Markdown(str(lacking)), str(lacking), {"lacking": True})  # which tests look for
 
 
 def tell(runs: pd.DataFrame, text: Callable[[], str]) -> None:
     """Show the Markdown that `text` makes of `runs`, or what they lack."""
-    try:
-        say(text() if len(runs) else words.NONE)
-    except Lacking as lacking:
-        say(str(lacking))
+
+    def told() -> None:
+        some(runs)
+        say(text())
+
+    show(told)
+
+
+def optional(text: Callable[[], str]) -> str:
+    """The Markdown that `text` makes, or none where it lacks runs: for what stands beside something else."""
+    with contextlib.suppress(Lacking):
+        return text()
+    return ""
+
+
+def points(runs: pd.DataFrame, *texts: Callable[[], str]) -> None:
+    """Show the Markdown that each of `texts` makes of `runs`, one below the other, without those that lack some."""
+    tell(runs, lambda: "\n".join(some([made for text in texts if (made := optional(text))])))
 
 
 def finding(results: object, word: str, text: str) -> None:
@@ -122,12 +154,14 @@ def finding(results: object, word: str, text: str) -> None:
     word : what it said of the book's own runs.
     text : Markdown in which `{name}` is a field of the results (`str.format`).
     """
-    if results is None:
-        say(words.NONE)
-    elif results.word == word:  # type: ignore[attr-defined]
-        say(text.strip().format(**vars(results)))
-    else:
-        say(words.OTHERWISE)
+
+    def typed() -> None:
+        if results is None:
+            raise Lacking
+        agrees = results.word == word  # type: ignore[attr-defined]
+        say(text.strip().format(**vars(results)) if agrees else words.OTHERWISE)
+
+    show(typed)
 
 
 def table(runs: pd.DataFrame, make: Callable[[], pd.DataFrame]) -> None:
@@ -148,11 +182,12 @@ def figure(
 
     `runs` is None for a figure that shows no runs; `experiment` is whose they are, if not the chapter's own.
     """
-    try:
-        if runs is not None and runs.empty:
-            raise Lacking(words.NONE)
+
+
+    def drawn() -> None:
+        if runs is not None:
+            some(runs)
         chart, data = make()
-    except Lacking as lacking:
-        say(str(lacking))
-    else:
         render.figure(chart, data, name, runs, _command(experiment, {}) if experiment else "")
+
+    show(drawn)

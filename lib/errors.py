@@ -1,6 +1,8 @@
 """What a user's mistake raises, and whole numbers: their bounds and the one check of them."""
 
 import re
+from collections.abc import Sized
+from typing import TypeVar
 
 BOUNDS = {  # of every whole number that a person may give: the least and the most that makes sense
     "width": (1, 10_000),
@@ -24,12 +26,28 @@ BOUNDS = {  # of every whole number that a person may give: the least and the mo
 }
 
 
+NONE = "There is no run to show here yet."
+
+
 class UserError(ValueError):
     """A mistake that a person can mend; its text is one sentence with the name, the value and what it may be."""
 
 
 class Lacking(Exception):
     """Runs at hand lack what a chart or a table needs; the text says so to a reader, in one sentence."""
+
+    def __init__(self, text: str = NONE):
+        super().__init__(text)
+
+
+Rows = TypeVar("Rows", bound=Sized)
+
+
+def some(rows: Rows, otherwise: str = NONE) -> Rows:
+    """The same rows; `Lacking`, which says `otherwise`, where there is none."""
+    if not len(rows):
+        raise Lacking(otherwise)
+    return rows
 
 
 def shown(value: object) -> str:

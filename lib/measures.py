@@ -75,7 +75,7 @@ def effects(runs: pd.DataFrame, sums: pd.DataFrame) -> pd.DataFrame:
             row |= {"all_four": int(succeeded(cell).sum()), "but_one": int(succeeded(cell, missed=1).sum())}
             row |= each.reindex(cell["run"]).sum().to_dict()
         rows.append(row)
-    return _ordered(pd.DataFrame(rows))
+    return _ordered(pd.DataFrame(rows, columns=None if rows else [*CELL, "runs"]))
 
 
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:

@@ -126,7 +126,12 @@ def mcnemar(first, second):
 
 
 def permutation(first, second):
-    """Permutation test of the difference of two mean scores: exact where RESAMPLES relabellings list them all."""
+    """Permutation test of the difference of two mean scores: exact where RESAMPLES relabellings list them all.
+
+    NaN where one of them is of a single run.
+    """
+    if min(len(first), len(second)) < 2:
+        return float("nan")
     found = stats.permutation_test(
         (np.sort(np.asarray(first, float)), np.sort(np.asarray(second, float))),
         lambda a, b, axis=-1: a.mean(axis=axis) - b.mean(axis=axis),

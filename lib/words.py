@@ -19,7 +19,6 @@ PLURALS = {  # of what "s" does not suit
     "windows": "texts", "hides": "choices of what is hidden", "targets": "choices of what counts",
     "answers": "kinds of answers",
 }  # fmt: skip
-NONE = "There is no run to show here yet."
 OTHERWISE = "These runs do not say what the book's own runs say, so the book's sentence is left out here."
 MLT = "MLT, the paper's largest model (6 layers, 10.6 million parameters)"  # its name, wherever it comes up first
 

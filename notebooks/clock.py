@@ -31,6 +31,7 @@ import pandas as pd
 
 from lib import charts, estimates, words
 from lib.answers import WINDOWS
+from lib.errors import some
 from lib.experiments import clock
 from lib.settings import settle
 from lib.store import Store
@@ -40,13 +41,14 @@ others = chapter.read(settle({"store": here.settings.store}, "order"))
 same = others.runs["windows"].isin(here.settings.factors["windows"]) & others.runs["width"].isin(here.settings.widths)
 more = others.runs[same & (others.runs["iterations"] == here.settings.iterations)]
 parts = clock.split(Store(here.settings.store), here.runs)
-runs = pd.concat([here.runs, more], ignore_index=True) if len(parts) else here.runs.head(0)
-success = clock.successes(here.curves(runs), sorted(parts["iteration"].unique())) if len(parts) else pd.DataFrame()
-table = clock.declines(success, parts) if len(parts) else parts
+runs = pd.concat([here.runs, more], ignore_index=True)
+success = clock.successes(here.curves(runs), sorted(parts["iteration"].unique()))
+table = clock.declines(success, parts)
 
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Held-out sums right (above; intervals on pointing) and what of each part of the training loss is still to be learnt (below; mean over runs), over training. At zero a model knows the lines; below zero it knows their order. Solid: the published stream, whose lines have an order; dashed: the text without one.", "name": "fig-clock"}}
 def hands():
+    some(parts)
     shares = estimates.table(success, ["windows", "width", "iteration"], success["share"])
     keys = ["windows", "width", "part", "iteration"]
     nats = parts.groupby(keys, as_index=False, sort=False).agg(nats=("nats", "mean"), runs=("run", "nunique"))

@@ -24,6 +24,7 @@ here = chapter.begin("controls", globals())
 import pandas as pd
 
 from lib import answers, charts, estimates, words
+from lib.errors import some
 from lib.experiments import controls
 from lib.settings import settle
 
@@ -67,7 +68,7 @@ def without_facts():
     each = [
         f"{words.size_name(r.width)} has {100 * r.alone:.0f} % of the hidden sums right instead of {100 * r.own:.0f} % (the same {r.runs} seeds, {answers.said(r.low, r.high, r.difference)}), and {100 * r.seen:.0f} % of the seen "
         f"ones instead of {100 * r.own_seen:.0f} %"
-        for r in found[found["own"] >= 0.5].itertuples()
+        for r in some(found[found["own"] >= 0.5]).itertuples()
     ]
     others = [f"{words.size_name(r.width)} (from {100 * r.own:.0f} to {100 * r.alone:.0f} %)" for r in found[found["own"] < 0.5].itertuples()]
     rest = f"Nothing to lose had {words.listing(others)}. " if others else ""
@@ -75,8 +76,6 @@ def without_facts():
         f"**The window without the facts.** With the joint task's window and batch, and no fact at all, {'; '.join(each)}. {rest}A comparison with the sums as published would blame the facts for what the window does; beside the first "
         f"arm, too little is left to lose. Window and batch move together here: an update has {joint:,} characters instead of {alone:,}, but fewer windows begin where a line does, which is where the score asks. The runs with the sums' own "
         "window are those of {doc}`order`; this contrast is described, not registered."
-        if each
-        else words.NONE
     )
 
 

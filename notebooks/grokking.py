@@ -49,7 +49,7 @@ chapter.figure("grokking", here.runs, long)
 
 # %% tags=["remove-input"]
 def decays():
-    late = judged.pivot(index="width", columns="weight_decay", values="late").dropna()
+    late = judged.pivot(index="width", columns="weight_decay", values="late").reindex(columns=sorted(grokking.DECAYS)).dropna()
     each = [f"{words.size_name(width)} {100 * with_:.0f} % and {100 * without:.0f} %" for width, (without, with_) in late.iterrows()]
     text = f" What decay does by itself no rule asked; right in the last tenth with it and without: {words.listing(each)}." if each else ""
     return f"Single evaluations are restless, so a tenth of a run is averaged.{text} {claims.added('grokking', here.runs)}"

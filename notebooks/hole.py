@@ -30,6 +30,7 @@ here = chapter.begin("hole", globals())
 import pandas as pd
 
 from lib import charts, estimates, words
+from lib.errors import some
 from lib.experiments import hole
 from lib.settings import settle
 from lib.store import Store
@@ -41,12 +42,13 @@ same = (
     & others["width"].isin(here.settings.widths)
     & (others["iterations"] == here.settings.iterations)
 )
-runs = pd.concat([here.runs, others[same]], ignore_index=True) if len(here.runs) else here.runs
+runs = pd.concat([here.runs, others[same]], ignore_index=True)
 apart = hole.contrasts(runs)
 
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Held-out sums right at the last iteration, by what counts in the loss: mean over runs, and 95 % interval where there are enough of them.", "name": "fig-hole"}}
 def losses():
+    some(here.runs)
     table = estimates.table(runs, ["targets", "width"])
     table[["low", "high"]] = table[["low", "high"]].where(table["runs"] >= hole.FEWEST)
     chart = charts.rows(table.assign(counts=table["targets"].map(hole.SAID)), "counts")
@@ -119,8 +121,7 @@ def shorter():
     return f"A first series had {hole.SHORT['iterations']:,} iterations, the schedule in proportion, and was stopped, for so short a training leaves n28 little failure to explain: {'; '.join(each)}."
 
 
-if len(short):
-    chapter.say(shorter())
+chapter.points(short, shorter)
 
 # %% [markdown]
 # ## To remember

@@ -20,6 +20,7 @@ here = chapter.begin("replication", globals())
 
 # %% tags=["remove-input"]
 from lib import answers, charts, claims, estimates, measures, render, report, words
+from lib.errors import some
 from lib.experiments import found, lines, pairs, replication
 from lib.paper import results
 from lib.settings import settle
@@ -89,41 +90,52 @@ These are fresh runs, each with another pair hidden, and a window of training is
 
 # %% tags=["remove-input"]
 def line_by_line():
-    found = lines.judged(chapters["lines"].runs)
-    if found.empty:
-        return ""
+    found = some(lines.judged(chapters["lines"].runs))
     said = "; ".join(f"*{word}*, {words.listing(map(words.size_name, cell))}" for word, cell in found.groupby("verdict", sort=False)["width"])
     does = [f"{r.does} of {r.asked} runs of {words.size_name(r.width)}" for r in found.itertuples() if r.does]
     return f" Read line by line, {words.listing(does) + ' do' if does else 'no run does'} both tasks at once; can it be said what the capitals cost the hidden sums? By the rule: {said} ({{doc}}`lines`)."
 
 
-def besides():
-    base, name = runs[runs["variant"] == "base"].assign(right=measures.succeeded), words.size_name
+base, name = runs[runs["variant"] == "base"].assign(right=measures.succeeded), words.size_name
+
+
+def sum_by_sum():
     single = words.listing(f"{100 * share:.0f}" for share in sums.assign(single=estimates.share_right).groupby("width")["single"].mean())
-    text = [f"- **Sum by sum.** Of single hidden sums, {single} % are right in {words.listing(map(name, sorted(sums['width'].unique())))}."]
+    return f"- **Sum by sum.** Of single hidden sums, {single} % are right in {words.listing(map(name, sorted(sums['width'].unique())))}."
+
+
+def other_pairs():
     found = pairs.judged(pairs.by_pair(chapters["pairs"].runs))
     aligned = found[found["windows"] == "lines"]
-    if len(aligned):
-        each = words.listing(f"{name(r.width)} {100 * r.mean:.0f} % ({words.span(r.low, r.high)})" for r in aligned.itertuples())
-        text.append(
-            f"- **Other pairs.** With each of the {aligned['pairs'].min()} pairs of different digits hidden in turn, with training windows that begin where a line begins, the hidden sums that are right: {each}. By the "
-            f"registered rule: *{aligned[aligned['width'] == 14]['verdict'].iloc[0]}* ({{doc}}`pairs`)."
-        )
-    facts, both = (base[base["task"] == task] for task in ("facts", "joint"))
-    if len(facts):
-        each = words.listing(f"{name(w)} {100 * share:.0f} %" for w, share in facts.groupby("width")["facts_accuracy"].mean().items())
-        found, _ = lines.memorizes(chapters["lines"].runs)
-        aligned = f" Read line by line, n14 recalls {100 * found.mean:.0f} % ({words.mean_span(found.low, found.high, found.units)}, {words.count(found.units, 'run')}; {{doc}}`lines`)." if found.units else ""
-        text.append(f"- **Capitals recalled.** {each}, from {words.count(facts['seed'].nunique(), 'run')} each.{aligned}")
-    if len(both):
-        c6 = judged[(judged["claim"] == "C6") & (judged["variant"] == "base") & (judged["runs"] > 0)]
-        little = ", which says little: each size fails the sums alone, too, or does not learn the seen ones then" if (c6["verdict"] == "uninformative").all() else ""
-        text.append(f"- **Both together.** The paper says that a model trained on sums and capitals fills no hole at any size. Of {len(both)} runs {both['right'].sum() or 'none'} {'fills' if both['right'].sum() < 2 else 'fill'} the hole{little} ({{doc}}`joint`).{line_by_line()}")
+    verdict = some(aligned[aligned["width"] == 14])["verdict"].iloc[0]
+    each = words.listing(f"{name(r.width)} {100 * r.mean:.0f} % ({words.span(r.low, r.high)})" for r in aligned.itertuples())
+    return (
+        f"- **Other pairs.** With each of the {aligned['pairs'].min()} pairs of different digits hidden in turn, with training windows that begin where a line begins, the hidden sums that are right: {each}. By the "
+        f"registered rule: *{verdict}* ({{doc}}`pairs`)."
+    )
+
+
+def recalled():
+    facts = some(base[base["task"] == "facts"])
+    each = words.listing(f"{name(w)} {100 * share:.0f} %" for w, share in facts.groupby("width")["facts_accuracy"].mean().items())
+    found, _ = lines.memorizes(chapters["lines"].runs)
+    aligned = f" Read line by line, n14 recalls {100 * found.mean:.0f} % ({words.mean_span(found.low, found.high, found.units)}, {words.count(found.units, 'run')}; {{doc}}`lines`)." if found.units else ""
+    return f"- **Capitals recalled.** {each}, from {words.count(facts['seed'].nunique(), 'run')} each.{aligned}"
+
+
+def together():
+    both = some(base[base["task"] == "joint"])
+    c6 = judged[(judged["claim"] == "C6") & (judged["variant"] == "base") & (judged["runs"] > 0)]
+    little = ", which says little: each size fails the sums alone, too, or does not learn the seen ones then" if (c6["verdict"] == "uninformative").all() else ""
+    return f"- **Both together.** The paper says that a model trained on sums and capitals fills no hole at any size. Of {len(both)} runs {both['right'].sum() or 'none'} {'fills' if both['right'].sum() < 2 else 'fill'} the hole{little} ({{doc}}`joint`).{chapter.optional(line_by_line)}"
+
+
+def capacity():
     known, *more = answers.is_it_capacity(answers.table(chapters))
-    return "\n".join([*text, f"- **Is it capacity?** {known} What else is known of the causes ({{doc}}`why`):", *(f"  - {each}" for each in more)])
+    return "\n".join([f"- **Is it capacity?** {known} What else is known of the causes ({{doc}}`why`):", *(f"  - {each}" for each in more)])
 
 
-chapter.tell(sums, besides)
+chapter.points(sums, sum_by_sum, other_pairs, recalled, together, capacity)
 
 # %% [markdown]
 # You can {doc}`train such a model <laboratory>` in your browser, or {doc}`ask a trained one <../book/model>`.

@@ -23,6 +23,7 @@ here = chapter.begin("replication", globals())
 import numpy as np
 
 from lib import charts, words
+from lib.errors import some
 from lib.experiments import joint, regularization
 from lib.experiments.replication import VARIANTS
 from lib.paper import LARGE, published
@@ -35,11 +36,12 @@ chapter.say(here.shown(runs))
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "What each size has to lose, and what it has learnt, alone and with the other task. Means over runs at the last iteration, with 95 % intervals.", "name": "fig-joint"}}
 def alone_and_together():
+    some(together)
     table = joint.outcomes(base)
     return charts.rows(table, "outcome", title="right at the end (%)"), table
 
 
-chapter.figure("joint", base if len(together) else together, alone_and_together)
+chapter.figure("joint", base, alone_and_together)
 
 # %% tags=["remove-input"]
 def tests():
@@ -86,7 +88,7 @@ chapter.figure("pairs", runs, with_and_without)
 
 # %% tags=["remove-input"]
 paired = regularization.paired(runs)
-moved = paired[paired[["only without", "only with"]].sum(axis=1) > 0] if len(paired) else paired
+moved = paired[paired[["only without", "only with"]].sum(axis=1) > 0]
 chapter.table(moved, lambda: regularization.shown_pairs(moved))
 
 # %% tags=["remove-input"]

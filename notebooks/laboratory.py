@@ -25,8 +25,9 @@ from lib import browser, chapter
 here = chapter.begin("replication", globals(), ["arithmetic"])
 
 # %% tags=["remove-input"]
-one = here.runs.query("variant == 'base'").sort_values(["width", "seed"])[:1]
-display(HTML(browser.page(here.runs, browser.recording(one, here.curves(one), here.items(one)))))
+runs = here.runs[here.runs["task"] == "arithmetic"]
+one = runs[runs["variant"] == "base"].sort_values(["width", "seed"])[:1]
+display(HTML(browser.page(runs, browser.recording(one, here.curves(one), here.items(one)))))
 
 # %% [markdown]
 # What to try:

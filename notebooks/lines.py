@@ -24,6 +24,7 @@ here = chapter.begin("lines", globals())
 import pandas as pd
 
 from lib import answers, charts, claims, estimates, words
+from lib.errors import some
 from lib.experiments import controls, lines
 from lib.settings import settle
 from lib.tasks import LINE
@@ -42,7 +43,7 @@ def stored():
     found, word = lines.memorizes(here.runs)
     every = chapter.read(settle({"store": here.settings.store}, "replication")).runs
     same = (every["task"] == "facts") & (every["width"] == 14) & (every["iterations"] == here.settings.iterations)
-    published = every[same & (every["variant"] == "base")] if len(every) else every
+    published = every[same & (every["variant"] == "base")]
     before = f"; with the published windows it recalls {100 * published['facts_accuracy'].mean():.0f} % ({words.count(len(published), 'run')})" if len(published) else ""
     return f"**Can a small model store facts?** By the rule n14 *{word}*: it recalls {100 * found.mean:.0f} % of the capitals ({words.mean_span(found.low, found.high, found.units)}, {words.count(found.units, 'run')}){before}."
 
@@ -67,14 +68,11 @@ def costs():
         | {"difference (points)": f"{100 * r.difference:+z.0f} ({words.span(r.low, r.high, unit='')})", "seen sums then (%)": f"{100 * r.seen:.0f}", "capitals then (%)": f"{100 * r.recall:.0f}"}
         | {"runs that do both": f"{r.does} of {r.asked} ({words.span(r.does_low, r.does_high)}), {r.word}"}
         | {"random names less capitals (points)": f"{100 * r.names:+z.0f} ({words.span(r.names_low, r.names_high, unit='')}), {r.specific}"}
-        for r in judged.itertuples()
-        if r.verdict != "missing"
+        for r in some(judged[judged["verdict"] != "missing"]).itertuples()
     ]
     return (
         f"**Do the capitals end extrapolation, and does one model do both?** A run does both with at least three of the four hidden sums and 95 % of the capitals, at once and at the end.\n\n{chapter.markdown(pd.DataFrame(rows))}\n\n"
         f"Intervals are at the level of {100 - 5 / lines.CONTRASTS:g} %, since {lines.CONTRASTS} sizes are compared."
-        if rows
-        else words.NONE
     )
 
 
@@ -130,9 +128,7 @@ chapter.tell(here.runs, windows)
 def blanks():
     aligned = chapter.read(settle({"store": here.settings.store}, "rate")).runs
     found = controls.windows(here.runs, aligned[(aligned["part"] == "answers") & (aligned["answers"] == "true")])
-    found = found[found["runs"] > 0]
-    if found.empty:
-        return words.NONE
+    found = some(found[found["runs"] > 0])
     each = words.listing(f"{words.size_name(r.width)} {answers.said(r.low, r.high, r.difference)}" for r in found.itertuples())
     return f"**What blanks do.** The sums alone, where each line has {here.runs['context'].max() - LINE} blanks before it and an update fewer windows, less those of {{doc}}`rate`, hidden sums right: {each}. The same {found['runs'].min()} seeds, described."
 
@@ -141,14 +137,14 @@ chapter.tell(here.runs, blanks)
 
 # %% tags=["remove-input"]
 def remember():
-    does, never, some = ([words.size_name(width) for width in judged.loc[chosen, "width"]] for chosen in (judged["word"] == "does both", judged["word"] == "does not", judged["does"] > 0))
+    does, never, able = ([words.size_name(width) for width in judged.loc[chosen, "width"]] for chosen in (judged["word"] == "does both", judged["word"] == "does not", judged["does"] > 0))
     word = lines.memorizes(here.runs)[1]
     said = {"memorizes": "n14 stores most capitals", "does not memorize": "n14 does not store the capitals", "unresolved": "it is open whether n14 stores the capitals"}
     text = [said[word]] if word in said else []
     if judged["asked"].sum():
-        text.append(f"some runs of {words.listing(some)} do both tasks at once" if some else "no run does both tasks at once")
+        text.append(f"some runs of {words.listing(able)} do both tasks at once" if able else "no run does both tasks at once")
         text += [f"by the rule *{what}*: {words.listing(sizes)}" for what, sizes in (("does both", does), ("does not", never)) if sizes]
-    return f"**To remember.** With one line a window {'; '.join(text)}." if text else words.NONE
+    return f"**To remember.** With one line a window {'; '.join(some(text))}."
 
 
 chapter.tell(judged, remember)

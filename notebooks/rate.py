@@ -25,31 +25,34 @@ import numpy as np
 import pandas as pd
 
 from lib import answers, charts, claims, estimates, words
+from lib.errors import some
 from lib.experiments import rate
 
 answered = here.runs[here.runs["part"] == "answers"]
 curves = here.curves(here.runs)
 firsts = rate.times(curves)
 found = rate.accounts(answered, curves)
-steady = rate.accounts(answered[answered["width"] < 112], curves[curves["width"] < 112]) if len(found) else found
+steady = rate.accounts(answered[answered["width"] < 112], curves[curves["width"] < 112]).set_index("quantity")["mean"]
+largest = answered[(answered["width"] == 112) & (answered["answers"] == "true")]
 chapter.say(here.progress())
 
 
 # %% tags=["remove-input"]
+def without_the_largest():
+    return f"; without n112, {words.count(len(some(largest)), 'run')} that train unsteadily, at {some(steady)['w50']:,.0f}"
+
+
 def answer():
-    if found.empty:
-        return "There are too few sizes to compare."
-    at = found.set_index("quantity")
+    at = some(found, "There are too few sizes to compare.").set_index("quantity")
     text = f"**{rate.verdict(found).capitalize()}.** A curve fitted to success over the sizes falls to one half of the hidden sums at {at.loc['w50', 'mean']:,.0f} parameters ({at.loc['w50', 'low']:,.0f} to {at.loc['w50', 'high']:,.0f})"
-    largest = answered[(answered["width"] == 112) & (answered["answers"] == "true")]
-    text += f"; without n112, {words.count(len(largest), 'run')} that train unsteadily, at {steady.set_index('quantity').loc['w50', 'mean']:,.0f}. " if len(largest) and len(steady) else ". "
+    text += f"{chapter.optional(without_the_largest)}. "
     each = [
         f"A size {said} at {at.loc[name, 'mean']:,.0f} ({at.loc[name, 'low']:,.0f} to {at.loc[name, 'high']:,.0f}): {at.loc[name, 'ratio']:.2g} times that "
         f"({at.loc[name, 'ratio_low']:.2g} to {at.loc[name, 'ratio_high']:.2g}), {rate.place(at.loc[name])} a factor of {rate.NEAR}."
         for name, said in rate.ACCOUNTS.items()
     ]
     text += " ".join(each)
-    if len(steady) and len(largest) and steady.set_index("quantity").loc["rate", "mean"] == float("inf"):
+    if len(largest) and steady.get("rate") == float("inf"):
         text += " That crossing rests on n112: without it there is none."
     return text
 
@@ -68,7 +71,7 @@ def shares():
         "runs with 3 of 4 right at some time": estimates.table(once, keys, once["iteration"] < float("inf")),
     }
     table = pd.concat([part.assign(what=what) for what, part in lines.items()])
-    marks = {} if found.empty else {"half": found.set_index("quantity").loc["w50", "mean"]}
+    marks = dict(zip(["half"], found.loc[found["quantity"] == "w50", "mean"], strict=False))
     return charts.spectrum(table, "what", "share (%)", thresholds=marks), table
 
 
@@ -91,13 +94,13 @@ when = medians(firsts[firsts["mlp_rate"] == 1], "answers")
 
 
 def times():
-    table = when.assign(
+    table = some(when).assign(
         what=when["answers"].map({"true": "has 3 of 4 of the hole", "dealt": "stores 95 % of dealt answers"})
     )
     return charts.times(table, "what"), table
 
 
-chapter.figure("rate_times", answered if len(when) else when, times)
+chapter.figure("rate_times", answered, times)
 
 # %% [markdown]
 # ## An intervention
@@ -106,13 +109,13 @@ chapter.figure("rate_times", answered if len(when) else when, times)
 # given a tenth or a third of the learning rate, or three times it.
 
 # %% tags=["remove-input"]
+INCOMPLETE = "These runs are not complete."
 moved = rate.intervention(here.runs)
-slow = here.runs[(here.runs["answers"] == "true") & here.runs["width"].isin(rate.MLP_WIDTHS)] if len(moved) else moved
+slow = here.runs[(here.runs["answers"] == "true") & here.runs["width"].isin(rate.MLP_WIDTHS)]
 
 
 def slowed():
-    if moved.empty:
-        return "These runs are not complete."
+    some(moved, INCOMPLETE)
     each = [
         f"times {r.mlp_rate:g} at {r.w50:,.0f}, which is {r.ratio:.2f} times that ({r.low:.2f} to {r.high:.2f})"
         for r in moved.itertuples()
@@ -132,6 +135,7 @@ chapter.tell(here.runs, slowed)
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Does a slower MLP move the size at which holes stop being filled? Held-out sums right at the end, by size, for each factor of the MLP's learning rate.", "name": "fig-mlp-rate"}}
 def factors():
+    some(moved, INCOMPLETE)
     table = estimates.table(slow, ["width", "parameters", "mlp_rate"])
     return charts.spectrum(
         table.assign(mlp_rate=table["mlp_rate"].map("x {:g}".format)).rename(columns={"mlp_rate": "rate of the MLP"}),
@@ -154,11 +158,8 @@ raced = rate.races(curves)
 def slows():
     each = [
         f"{np.exp(r.difference):.2f} ({np.exp(r.low):.2f} to {np.exp(r.high):.2f}) with a rate times {r.mlp_rate:g}"
-        for r in raced.itertuples()
-        if r.mlp_rate != 1
+        for r in some(raced[raced["mlp_rate"] != 1], INCOMPLETE).itertuples()
     ]
-    if not each:
-        return "These runs are not complete."
     word = rate.raced(raced)
     text = f"**{word.capitalize()}.** The time to store the dealt answers over the time to find the rule, as a multiple of what it is where nothing is changed: {words.listing(each)}. "
     middle = firsts[firsts["width"].isin(rate.RACES)].groupby(["answers", "width", "mlp_rate"])["iteration"].median().unstack("mlp_rate")
@@ -178,7 +179,14 @@ both = here.runs[here.runs["width"].isin(rate.MLP_WIDTHS) & here.runs["mlp_rate"
 first = firsts[firsts["run"].isin(both["run"])]
 what = first["answers"].map({"true": "finds", "dealt": "stores"}) + first["mlp_rate"].map(", x {:g}".format)
 slower = medians(first.assign(what=what), "what")
-chapter.figure("slowed", both if len(raced) and len(slower) else both[:0], lambda: (charts.times(slower, "what"), slower))
+
+
+def later():
+    some(raced, INCOMPLETE)
+    return charts.times(some(slower), "what"), slower
+
+
+chapter.figure("slowed", both, later)
 
 # %% [markdown]
 # ## How much is kept

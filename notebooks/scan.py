@@ -24,6 +24,7 @@ here = chapter.begin("scan", globals())
 import pandas as pd
 
 from lib import answers, charts, estimates, words
+from lib.errors import some
 from lib.experiments import scan
 
 table = scan.spectrum(here.runs)
@@ -32,14 +33,18 @@ chapter.say(here.progress())
 
 
 # %% tags=["remove-input"]
+def by_layers():
+    deep = some(here.runs[(here.runs["task"] == "arithmetic") & (here.runs["expansion"] == 1) & here.runs["width"].isin(scan.SHAPED)])
+    means = deep.assign(share=estimates.share_right).groupby("layers")["share"].mean()
+    return f"Over these widths, models of {words.listing(map(str, means.index))} layers have {words.listing(f'{100 * m:.0f}' for m in means)} % of the hidden sums right. "
+
+
 def answer():
     text = f"**{scan.verdict(three, gains).capitalize()}.** "
     if gains.notna().all():
         a_run = scan.by_run(here.runs, gains)
         text += f"Beside log parameters, log width improves the BIC by {gains['width']:.0f} and the number of layers by {gains['layers']:.0f}; more than 10 counts. The registered fit takes the sums of a run for independent; with a run for one observation they are {a_run['width']:.0f} and {a_run['layers']:.0f}. "
-        deep = here.runs[(here.runs["task"] == "arithmetic") & (here.runs["expansion"] == 1) & here.runs["width"].isin(scan.SHAPED)]
-        means = deep.assign(share=estimates.share_right).groupby("layers")["share"].mean()
-        text += f"Over these widths, models of {words.listing(map(str, means.index))} layers have {words.listing(f'{100 * m:.0f}' for m in means)} % of the hidden sums right. "
+        text += chapter.optional(by_layers)
     both = scan.does_both(table)
     if "facts" in set(here.runs["task"]):
         text += f"Shown to do both tasks: {words.listing(map(words.size_name, both)) if both else 'no size'}."

@@ -23,6 +23,7 @@ here = chapter.begin("share", globals())
 # %% tags=["remove-input"]
 
 from lib import answers, charts, words
+from lib.errors import some
 from lib.experiments import share
 
 table = share.frontier(here.runs)
@@ -33,7 +34,7 @@ chapter.say(here.progress())
 def answer():
     each = [
         f"with {r.hides} hidden by {100 * r.lead:+z.0f} points ({words.span(r.lead_low, r.lead_high, unit='')})"
-        for r in share.leads(table).itertuples()
+        for r in some(share.leads(table)).itertuples()
     ]
     outside = [
         f"{name}: {words.listing(f'{words.size_name(r.width)} {100 * r.mean:.0f} % ({words.span(r.low, r.high)})' for r in cell.sort_values('width').itertuples())}"
@@ -45,7 +46,7 @@ def answer():
     floor = best[best < 0.2]
     what = f" n14 is shown to be better with {words.listing(ahead)} of the 55 pairs hidden." if ahead else ""
     what += f" With {words.listing(floor.index)} pairs hidden no size has more than {100 * floor.max():.0f} % right, so that none can lead." if len(floor) else ""
-    return f"**{share.verdict(table).capitalize()}.** n14 leads n56 {words.listing(each)}.{what}{beyond}" if each else ""
+    return f"**{share.verdict(table).capitalize()}.** n14 leads n56 {words.listing(each)}.{what}{beyond}"
 
 
 chapter.tell(table, answer)

@@ -23,6 +23,7 @@ here = chapter.begin("tuning", globals())
 import pandas as pd
 
 from lib import answers, charts, words
+from lib.errors import some
 from lib.experiments import tuning
 
 table = tuning.shares(here.items(here.runs, groups=["held out"]), here.runs)
@@ -50,6 +51,7 @@ chapter.tell(best, answer)
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "What does a lower learning rate do to what was found? Held-out sums right over time, mean over runs and both pairs, by the peak learning rate; the published one is 0.01.", "name": "fig-rates"}}
 def rates():
+    some(best)
     found = tuning.by_rate(table)
     found = found[found["iteration"] % 500 == 0] if found["iteration"].max() > 10_000 else found
     return charts.over_time(
@@ -57,7 +59,7 @@ def rates():
     ), found
 
 
-chapter.figure("rates", here.runs if len(best) else best, rates)
+chapter.figure("rates", here.runs, rates)
 
 # %% [markdown]
 # With decay and a smaller batch to choose from as well. Only seeds that have all recipes are compared, and the intervals include the choice, here among more recipes, so that they can differ from those above where the same recipe is chosen:

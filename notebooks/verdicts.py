@@ -22,6 +22,7 @@ here = chapter.begin("replication", globals())
 import pandas as pd
 
 from lib import charts, claims, report, verdicts, words
+from lib.errors import some
 from lib.paper import results
 
 runs, paper = here.runs, results()
@@ -82,7 +83,7 @@ chapter.figure("trade-off", counted[counted["task"] != "joint"], trade_off)
 # %% tags=["remove-input"]
 def trends():
     parts = [f"{r.variant} z = {r.z:.2f}, p {words.p_value(r.p)}" for r in claims.trends(runs).itertuples()]
-    made = gaps[gaps["runs"] > 0]
+    made = some(gaps[gaps["runs"] > 0].dropna(subset="adjusted"))
     after = "; ".join(f"{r.variant}, {words.TASKS[r.task]}, {r.size}: {words.p_value(r.adjusted)}" for r in made.itertuples())
     return (
         f"After Holm's correction p is: {after}. A small p says that the sizes differ, not by how much. As a trend of success over the logarithm of the number of parameters (Cochran-Armitage, on the sums): "

@@ -16,12 +16,13 @@ store = None
 # %% tags=["remove-input"]
 from lib import chapter
 
-here = chapter.begin("causes", globals())
+here = chapter.begin("causes", globals(), trains=False)
 
 # %% tags=["remove-input"]
 import pandas as pd
 
 from lib import answers, claims, estimates, words
+from lib.errors import some
 from lib.experiments import causes, controls, lines, rate, tuning
 
 chapters = answers.read(store)
@@ -51,35 +52,36 @@ def small():
     )
 
 
+def tuned():
+    runs = chapters["tuning"].runs
+    best = tuning.chosen(tuning.shares(chapters["tuning"].items(runs, groups=["held out"]), runs))
+    own = words.listing(f"{words.size_name(r.width)} has {100 * r.tests:.0f} % right ({words.span(r.low, r.high)})" for r in some(best[best["width"] > 14]).itertuples())
+    return f"; given a learning rate and a time of its own, {own} of pairs that took no part in the choice ({{doc}}`tuning`)"
+
+
+def deeper():
+    sums = chapters["scan"].runs
+    deep = some(sums[(sums["task"] == "arithmetic") & (sums["layers"] > 1) & (sums["width"] == 28)])
+    ends = estimates.table(deep.assign(share=estimates.share_right), ["layers"])
+    each = words.listing(f"{r.layers} layers {100 * r.mean:.0f} % ({words.span(r.low, r.high)}, {words.count(r.runs, 'run')})" for r in ends.itertuples())
+    return f"; at width 28 deeper models end with more: {each} ({{doc}}`scan`)"
+
+
 def large():
     end = rated[rated["answers"] == "true"].assign(share=estimates.share_right).groupby("width")["share"].mean()
     when = rate.times(curves)
     once = (when[when["answers"] == "true"].set_index("width")["iteration"] < float("inf")).groupby(level=0).agg(["sum", "size"])
     each = words.listing(
         f"{words.size_name(w)} ({once.loc[w, 'sum']} of {once.loc[w, 'size']} runs had three of four right at some time; at the end {100 * end[w]:.0f} % are right)"
-        for w in end.index[end.index >= 28]
+        for w in some(end.index[end.index >= 28])
     )
-    text = f"- *Large models cannot generalize.* With aligned windows: {each}. What they have at some time they mostly lose as training goes on"
-    tuned = chapters["tuning"].runs
-    best = tuning.chosen(tuning.shares(chapters["tuning"].items(tuned, groups=["held out"]), tuned)) if len(tuned) else tuned
-    if len(best) > 1:
-        own = words.listing(f"{words.size_name(r.width)} has {100 * r.tests:.0f} % right ({words.span(r.low, r.high)})" for r in best.itertuples() if r.width > 14)
-        text += f"; given a learning rate and a time of its own, {own} of pairs that took no part in the choice ({{doc}}`tuning`)"
-    sums = chapters["scan"].runs
-    deep = sums[(sums["task"] == "arithmetic") & (sums["layers"] > 1) & (sums["width"] == 28)]
-    if len(deep):
-        ends = estimates.table(deep.assign(share=estimates.share_right), ["layers"])
-        deeper = words.listing(f"{r.layers} layers {100 * r.mean:.0f} % ({words.span(r.low, r.high)}, {words.count(r.runs, 'run')})" for r in ends.itertuples())
-        text += f"; at width 28 deeper models end with more: {deeper} ({{doc}}`scan`)"
-    return f"{text}."
+    return f"- *Large models cannot generalize.* With aligned windows: {each}. What they have at some time they mostly lose as training goes on{chapter.optional(tuned)}{chapter.optional(deeper)}."
 
 
 def both():
     stream = chapters["order"].runs[chapters["order"].runs["windows"] == "anywhere"]
     moved = controls.windows(chapters["controls"].runs, stream)
-    if moved.empty:
-        return ""
-    r = next(moved.itertuples())
+    r = next(some(moved).itertuples())
     judged = controls.judged(chapters["controls"].runs).groupby("verdict", sort=False)["width"]
     said = words.listing(f"*{verdict}* in {words.listing(map(words.size_name, cell))}" for verdict, cell in judged)
     return (
@@ -89,9 +91,7 @@ def both():
 
 
 def line_by_line():
-    judged = lines.judged(chapters["lines"].runs)
-    if judged.empty:
-        return ""
+    judged = some(lines.judged(chapters["lines"].runs))
     able = [
         f"{words.size_name(r.width)} *{r.verdict}* ({100 * r.alone:.0f} % of the hidden sums alone, {100 * r.both:.0f} % with the capitals, of which {100 * r.recall:.0f} % are recalled)"
         for r in judged[judged["alone"] >= 0.5].itertuples()
@@ -99,22 +99,23 @@ def line_by_line():
     return f"- *And where a window is one line*, {words.listing(able) if able else 'no size has anything to lose'} ({{doc}}`lines`)."
 
 
+def placed():
+    at = some(rate.accounts(rated, curves)).set_index("quantity")
+    lies = {name: f"lies {rate.place(r)} a factor of {rate.NEAR} of it" for name, r in at.iterrows()}
+    meant = ", far below: to be able to store the table does not stop a size from filling the hole" if at.loc["capacity", "ratio_high"] < 1 / rate.NEAR else ""
+    return (
+        "As the rule counts, success falls to one half at some size. The size into which the table of dealt answers fits "
+        f"{lies['capacity']}{meant}. The size at which storing gets as fast as finding the rule {lies['rate']}."
+    )
+
+
 def therefore():
-    at = rate.accounts(rated, curves).set_index("quantity")
-    placed = "It cannot be said."
-    if len(at):
-        lies = {name: f"lies {rate.place(r)} a factor of {rate.NEAR} of it" for name, r in at.iterrows()}
-        meant = ", far below: to be able to store the table does not stop a size from filling the hole" if at.loc["capacity", "ratio_high"] < 1 / rate.NEAR else ""
-        placed = (
-            "As the rule counts, success falls to one half at some size. The size into which the table of dealt answers fits "
-            f"{lies['capacity']}{meant}. The size at which storing gets as fast as finding the rule {lies['rate']}."
-        )
     decided = found[~found["verdict"].isin(["missing", "unresolved", "between", "neither", "described", "not testable", "sums not learnt", "none shown"])]
     named = f" ({'; '.join(f'{r.cause}: *{r.verdict}*' for r in decided.itertuples())})" if len(decided) else ""
-    return f"- *Therefore capacity.* {placed} Of {len(found)} rows {len(decided)} decide{'s' * (len(decided) == 1)} something{named}."
+    return f"- *Therefore capacity.* {chapter.optional(placed) or 'It cannot be said.'} Of {len(found)} rows {len(decided)} decide{'s' * (len(decided) == 1)} something{named}."
 
 
-chapter.tell(rated, lambda: "\n".join(filter(None, [small(), large(), both(), line_by_line(), therefore()])))
+chapter.points(rated, small, large, both, line_by_line, therefore)
 
 # %% [markdown]
 # In no row: what the weights say, which is no cause and has its verdict in {doc}`geometry`; and two exploratory chapters that judge nothing, {doc}`clock` and {doc}`hole`.

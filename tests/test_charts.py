@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 import vl_convert
 
-from lib import chapter, charts, words
+from lib import chapter, charts, render, words
 from lib.charts.curves import curve_rows
 from lib.charts.style import HELD_OUT, PUBLISHED, READ, RIGHT, STEPS, UNDECIDED, Groups, crossed, size_colour
-from lib.errors import UserError
+from lib.errors import NONE, UserError
 
 WIDTHS, ITERATIONS = (14, 28, 56, 384), range(0, 30001, 250)
 PAGES = {"#ffffff": charts.LIGHT, "#121212": charts.DARK}  # what stands behind a chart, and its theme
@@ -285,11 +285,11 @@ def test_runs_that_differ_in_something_else_are_not_mixed(chart: Callable) -> No
 def test_a_chart_that_has_nothing_to_show_says_so_in_its_place(make: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     """And nothing else becomes a sentence."""
     said: list[str] = []
-    monkeypatch.setattr(chapter, "say", said.append)
+    monkeypatch.setattr(render, "emit", lambda what, text, metadata=None: said.append(text))
     runs = pd.DataFrame({"run": ["a"]})
     chapter.figure("figure", runs, lambda: (make(), runs))
     chapter.tell(runs, lambda: str(make()))
-    assert said == [words.NONE] * 2
+    assert said == [NONE] * 2
     with pytest.raises(ZeroDivisionError):
         chapter.figure("figure", runs, lambda: 1 / 0)
 

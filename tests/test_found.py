@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import chapter, words
+from lib import chapter, render, words
+from lib.errors import NONE
 from lib.estimates import Estimate
 from lib.experiments import found
 
@@ -102,12 +103,12 @@ class Said:
     [
         (Said(), "yes", "68 %, 68 % (60 to 75), +68 points (60 to 75)."),
         (Said(), "no", words.OTHERWISE),
-        (None, "yes", words.NONE),
+        (None, "yes", NONE),
     ],
 )
 def test_a_finding_stands_where_its_criterion_holds(monkeypatch, results, word, shown):
     said = []
-    monkeypatch.setattr(chapter, "say", said.append)
+    monkeypatch.setattr(render, "emit", lambda what, text, metadata=None: said.append(text))
     chapter.finding(results, word, "\n{share:%}, {share:% interval}, {share:points interval}.\n")
     assert said == [shown]
 

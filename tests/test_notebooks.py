@@ -69,6 +69,12 @@ def test_every_typed_finding_holds_on_the_books_own_runs(name: str) -> None:
     assert words.OTHERWISE not in printed(name)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_books_own_runs_lack_nothing_that_a_page_shows(name: str) -> None:
+    outputs = [output for cell in committed(name).cells for output in cell.get("outputs", [])]
+    assert not [output for output in outputs if output.get("metadata")]
+
+
 def test_the_readme_begins_with_the_sentences_of_the_opening() -> None:
     said = printed("index")
     first = next(i for i, text in enumerate(said) if text.startswith("The paper says"))

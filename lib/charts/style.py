@@ -9,8 +9,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from lib.errors import Lacking, UserError
-from lib.words import NONE, TITLES, size_name
+from lib.errors import UserError, some
+from lib.words import TITLES, size_name
 
 _LOSSES = [0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.5, 2, 3, 4]
 MEASURES: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
@@ -90,9 +90,7 @@ class Groups:
     @classmethod
     def of(cls, table: pd.DataFrame, by: str) -> "Groups":
         """The groups of a table; `Lacking` where it has none."""
-        if table.empty:
-            raise Lacking(NONE)
-        found = table[by].unique().tolist()
+        found = some(table)[by].unique().tolist()
         return cls(by, sorted(found) if pd.api.types.is_numeric_dtype(table[by]) else found)
 
     @property

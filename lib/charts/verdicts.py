@@ -19,8 +19,7 @@ from lib.charts.style import (
     switch,
     tips,
 )
-from lib.errors import Lacking
-from lib.words import NONE
+from lib.errors import some
 
 VERDICTS = {  # colour and shape
     "replicated": (RIGHT, "circle"),
@@ -107,9 +106,7 @@ def forest(table: pd.DataFrame, title: str) -> alt.TopLevelMixin:
     ends = [min(0.0, table["low"].min()), max(1.0, table["high"].max())]
     x_scale, x_axis = alt.Scale(domain=ends, padding=6), alt.Axis(format="%", tickCount=6)
     x = {f: alt.X(f"{f}:Q", title=title, axis=x_axis, scale=x_scale) for f in ("estimate", "low", "threshold")}
-    labels, groups = list(table["label"].unique()), list(table["group"].unique())
-    if table.empty:
-        raise Lacking(NONE)
+    labels, groups = list(some(table)["label"].unique()), list(table["group"].unique())
     found = [verdict for verdict in VERDICTS if verdict in set(table["verdict"])]
     looks = zip(*(VERDICTS[verdict] for verdict in found), strict=True)
     colours, shapes = (alt.Scale(domain=found, range=list(look)) for look in looks)

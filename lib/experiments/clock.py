@@ -70,9 +70,11 @@ def successes(curves: pd.DataFrame, iterations: list[int]) -> pd.DataFrame:
     Columns: run, width, windows, iteration, share.
     """
     known = curves.assign(share=estimates.share_right, at=curves["iteration"])
-    grid = known[["run", "width", "windows"]].drop_duplicates().merge(pd.DataFrame({"at": iterations}), how="cross")
+    at = pd.DataFrame({"at": iterations}, dtype=int)
+    grid = known[["run", "width", "windows"]].drop_duplicates().merge(at, how="cross")
     near = {"on": "at", "by": "run", "direction": "nearest"}
-    found = pd.merge_asof(grid.sort_values("at"), known[["run", "at", "share"]].sort_values("at"), **near)
+    first, second = (table.sort_values("at", kind="stable") for table in (grid, known[["run", "at", "share"]]))
+    found = pd.merge_asof(first, second, **near)
     return found.rename(columns={"at": "iteration"})
 
 

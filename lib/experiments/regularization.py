@@ -30,7 +30,8 @@ def paired(runs: pd.DataFrame) -> pd.DataFrame:
         row |= {"only with": only_wd, "neither": pairs - both - only_base - only_wd, "p": p}
         low, high = stats.bootstrap(difference)
         rows.append(row | {"difference": difference.mean(), "low": low, "high": high})
-    return pd.DataFrame(rows)
+    counts = ["pairs", "both", "only without", "only with", "neither"]
+    return pd.DataFrame(rows, columns=["task", "width", *counts, "p", "difference", "low", "high"])
 
 
 def successes(runs: pd.DataFrame) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import pandas as pd
 from lib import stats, words
 from lib import sweep as sweeps
 from lib import tasks as texts
+from lib.errors import some
 from lib.measures import RULES, reported, succeeded
 from lib.paper import LARGE, REGULARIZED, published
 from lib.run import Run
@@ -123,7 +124,7 @@ def effects(table: pd.DataFrame) -> pd.DataFrame:
 
 def _shown(rows: list[dict[str, str]]) -> pd.DataFrame:
     """A table for people; what the runs are only where they differ."""
-    table = pd.DataFrame(rows).fillna("–")
+    table = pd.DataFrame(some(rows)).fillna("–")
     return table if table["runs are"].nunique() > 1 else table.drop(columns="runs are")
 
 
@@ -167,7 +168,8 @@ def compared(curves: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
             row |= {"cell": f"{words.TASKS[one['task']]}, {size_name(one['width'])}, {one['variant']}"}
             row |= {"measure": COMPARED[measure], "runs": len(values), "mean": values.mean()}
             rows.append(row | {"low": low, "high": high, "published": one[measure], "place": place})
-    return pd.DataFrame(rows)
+    names = ["task", "width", "variant", "cell", "measure", "runs", "mean", "low", "high", "published", "place"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def bands(curves: pd.DataFrame, published: pd.DataFrame, measures: Iterable[str]) -> pd.DataFrame:
