@@ -37,7 +37,8 @@ def duration(seconds: float) -> str:
     """Such as "40 seconds", "12 minutes" or "1.5 hours"."""
     for unit, length in (("hour", 3600), ("minute", 60)):
         if seconds >= 2 * length:
-            return f"{seconds / length:.2g} {unit}s"
+            number = seconds / length
+            return f"{number:.{'0f' if number >= 10 else '2g'}} {unit}s"
     return count(max(1, round(seconds)), "second")
 
 

@@ -75,7 +75,7 @@ def test_status_and_merge(cli, tmp_path):
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(0.2, "1 second"), (119, "119 seconds"), (130, "2.2 minutes"), (3_600, "60 minutes"), (9_000, "2.5 hours")],
+    [(0.2, "1 second"), (119, "119 seconds"), (130, "2.2 minutes"), (6_600, "110 minutes"), (9_000, "2.5 hours")],
 )
 def test_durations_are_told_in_a_unit_that_fits(seconds, said):
     assert words.duration(seconds) == said
