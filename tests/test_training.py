@@ -467,8 +467,8 @@ def test_every_shape_compiles_once(as_if_compiled, monkeypatch):
         for _ in range(2):
             stack._step()
             plain._step()
-        # float32 in another order, and two updates that divide by the root of a small moment
-        assert (stack.flat - plain.flat).norm() <= 1e-5 * plain.flat.norm()
+        # float32 in another order, and two updates that divide by the root of a small moment: 1e-5 on some processors
+        assert (stack.flat - plain.flat).norm() <= 3e-5 * plain.flat.norm()
 
 
 def test_gradients_are_summed_in_pieces():
