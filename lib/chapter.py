@@ -18,9 +18,14 @@ from lib.errors import Lacking, some
 from lib.settings import Settings, of_notebook, settle
 from lib.store import Store
 
-UNTRAINED = "The store has no run for this page yet, which is why most of it is empty. "
-ITSELF = "The parameter `seeds` makes some: with `-p seeds 2 -p iterations 500` that takes minutes."
-OTHERS = "It sums up other pages, which make their own."
+UNTRAINED = (
+    "The store has no run for this page yet, which is why most of it is empty. The parameter `seeds` makes some: with "
+    "`-p seeds 2 -p iterations 500` that takes minutes."
+)
+NOTHING_TO_SUM_UP = (
+    "The store has no run for this page yet, which is why most of it is empty. It sums up other pages, which make "
+    "their own."
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ def begin(experiment: str, given: Mapping, tasks: Collection[str] = (), trains: 
     render.enable(_command(experiment, {"tasks": list(tasks)} | {k: v for k, v in given.items() if v}))
     here = read(settings)
     if here.runs.empty and experiments.load(experiment).TASKS:
-        say(UNTRAINED + (ITSELF if trains else OTHERS))
+        say(UNTRAINED if trains else NOTHING_TO_SUM_UP)
     return here
 
 
@@ -182,7 +187,6 @@ def figure(
 
     `runs` is None for a figure that shows no runs; `experiment` is whose they are, if not the chapter's own.
     """
-
 
     def drawn() -> None:
         if runs is not None:

@@ -17,7 +17,6 @@ Notable features:
 """
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
@@ -42,12 +41,16 @@ from lib.run import OPTIONAL, Run
 LARGE_CHECKPOINT = 2**25  # bytes
 VERSION = 1
 MARKER = {"format": "too-big-to-think runs", "version": VERSION}
-# What gives tables without rows their columns: a run, and the same without an evaluation.
-EXAMPLE = Run("arithmetic", 14, 0)
+EXAMPLE = Run("arithmetic", 14, 0)  # gives tables without rows their columns
 DETAILS = {"run": "", **asdict(EXAMPLE), "parameters": 0} | dict.fromkeys(OUTCOMES, 0.0)
 DETAILS |= dict.fromkeys(TRAINED, "") | {"seconds": 0.0}
-NOTHING = {name: np.zeros((0, len(prompt_table(EXAMPLE))), bool if name == "greedy" else np.float32) for name in SCORES}
-UNTRAINED = EXAMPLE, np.zeros(0, int), np.zeros(0), NOTHING
+
+
+def _untrained() -> tuple[Run, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """What `Store._read` would give of a run without an evaluation."""
+    nothing = np.zeros((0, len(prompt_table(EXAMPLE))), np.float32)
+    scores = dict.fromkeys(SCORES, nothing) | {"greedy": nothing.astype(bool)}
+    return EXAMPLE, np.zeros(0, int), np.zeros(0), scores
 
 
 class Store:
@@ -130,12 +133,13 @@ class Store:
     @contextlib.contextmanager
     def training(self) -> Iterator[bool]:
         """Tells whether no other command trains into this store, and while it lasts tells those others of this one."""
-        folder = os.open(self.folder, os.O_RDONLY)
+        folder, alone = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC), True
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            alone = True
-        except OSError as error:
-            alone = error.errno not in (errno.EAGAIN, errno.EACCES)  # or the file system has no locks
+        except BlockingIOError:
+            alone = False
+        except OSError:  # the file system has no locks, so that nothing can be told
+            pass
         try:
             yield alone
         finally:
@@ -210,9 +214,8 @@ class Store:
 
         Columns: those of `summarize`, and the columns of `runs` that are not outcomes.
         """
-        parts = [summarize(*self._read(run)).assign(run=run) for run in runs["run"]] or [
-            summarize(*UNTRAINED).assign(run="")
-        ]
+        parts = [summarize(*self._read(run)).assign(run=run) for run in runs["run"]]
+        parts = parts or [summarize(*_untrained()).assign(run="")]
         return pd.concat(parts, ignore_index=True).merge(runs.drop(columns=OUTCOMES, errors="ignore"), on="run")
 
     def items(
@@ -226,7 +229,7 @@ class Store:
         """
         carried = compact(runs.drop(columns=OUTCOMES, errors="ignore"))
         parts = []
-        for config, at, _, scores in map(self._read, runs["run"]) if len(runs) else [UNTRAINED]:
+        for config, at, _, scores in map(self._read, runs["run"]) if len(runs) else [_untrained()]:
             prompts = prompt_table(config)
             columns = (
                 np.flatnonzero(prompts["group"].isin(list(groups))) if groups is not None else np.arange(len(prompts))

@@ -121,7 +121,7 @@ def shorter():
     return f"A first series had {hole.SHORT['iterations']:,} iterations, the schedule in proportion, and was stopped, for so short a training leaves n28 little failure to explain: {'; '.join(each)}."
 
 
-chapter.points(short, shorter)
+chapter.tell(short, shorter)
 
 # %% [markdown]
 # ## To remember

@@ -109,10 +109,7 @@
       model.worker.terminate();
       next();
     };
-    model.worker.onerror = ({ message }) => {
-      clearTimeout(silent);
-      fail(message);
-    };
+    model.worker.onerror = ({ message }) => fail(message);
     const { published } = known;
     model.worker.postMessage({ wasm: kernel, published, run: model.run, paused: phase === "paused" });
     URL.revokeObjectURL(address);
