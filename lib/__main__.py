@@ -28,10 +28,19 @@ def fill() -> None:
 if __name__ == "__main__":
     fill()
     signal.signal(signal.SIGINT, leave)  # before anything that takes long to load
-    from lib import cli
-
     try:
+        from lib import cli
+
         status = cli.call()
     except KeyboardInterrupt:
         leave()
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] == "lib":
+            raise
+        sys.exit(
+            f"Error: What the project needs cannot be loaded ({error}); `make .venv/ready` sets up an environment, "
+            "whose Python is .venv/bin/python, and `ulimit -v` says whether memory is limited."
+        )
+    except MemoryError:
+        sys.exit("Error: The memory is too small; `ulimit -v` says whether it is limited.")
     sys.exit(status)

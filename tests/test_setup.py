@@ -1,11 +1,14 @@
 """Setting up: for which Python, and when an environment is made anew."""
 
 import os
+import resource
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from conftest import one_sentence
 
 ROOT = Path(__file__).parents[1]
 LOCKS = ("requirements.lock", "requirements-cpu.lock", "requirements-cuda.lock")
@@ -57,3 +60,23 @@ def test_an_environment_is_made_anew_where_python_or_the_place_changed(clone, tm
 def test_text_is_text_in_every_checkout():
     """A checkout with CRLF could not run `.ci/run`."""
     assert (ROOT / ".gitattributes").read_text().splitlines()[0] == "* text=auto eol=lf"
+
+
+def test_a_python_without_the_packages_says_where_they_are():
+    said = subprocess.run([sys.executable, "-S", "-m", "lib", "status"], cwd=ROOT, capture_output=True, text=True)
+    assert said.returncode == 1 and one_sentence(said.stderr) and "No module named" in said.stderr
+
+
+@pytest.mark.parametrize("megabytes", [300, 600, 900])
+def test_too_little_memory_to_begin_with_is_said_in_a_sentence(megabytes):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20,) * 2)
+
+    command = [sys.executable, "-m", "lib", "status"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, preexec_fn=limit)
+    assert said.returncode == 1 and one_sentence(said.stderr) and "`ulimit -v`" in said.stderr
+
+
+def test_an_attempt_to_install_it_as_a_package_says_what_to_do_instead():
+    said = subprocess.run([sys.executable, "setup.py", "-q", "bdist_wheel"], cwd=ROOT, capture_output=True, text=True)
+    assert said.returncode == 1 and said.stderr.startswith("This is not a package to install.")
