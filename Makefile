@@ -4,7 +4,11 @@ BIN := .venv/bin
 # Nothing but files whose hashes are known, and nothing that would have to be built by tools that are not.
 LOCKED := --quiet --require-hashes --no-deps --only-binary :all:
 
-.PHONY: book test test-reruns notebooks refresh wasm bench gpu manifest pdf lock clean
+# A file's tests stay with one process, since those of a notebook run in one kernel.
+PYTEST := CUDA_VISIBLE_DEVICES= $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+QUICK := charts claims experiments house model progress registration render setup stats store tasks verdicts
+
+.PHONY: book quick test test-reruns notebooks refresh wasm bench gpu manifest pdf lock clean
 
 book: book/_static/vega.js book/_static/models/showcase.js  ## the book, at _build/html/index.html
 	echo "window.bookCommit = '$$(git rev-parse --short HEAD 2>/dev/null)';" > book/_static/commit.js
@@ -15,10 +19,15 @@ test: book .venv/cluster  ## everything that must pass
 	$(BIN)/mypy
 	$(BIN)/python -m lib check
 	$(BIN)/python -m lib check results/showcase
-	CUDA_VISIBLE_DEVICES= $(BIN)/python -m pytest
+	$(PYTEST)
+
+quick: .venv/ready  ## lint, types, and the tests that need neither training nor a browser (a minute)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(PYTEST) -q -m "not slow" $(QUICK:%=tests/test_%.py)
 
 test-reruns: .venv/ready  ## every notebook with many other parameters (half an hour or more; nightly)
-	$(BIN)/python -m pytest -q -p no:cacheprovider -m reruns tests/test_reruns.py
+	$(BIN)/python -m pytest -q -n logical --maxprocesses 4 -m reruns tests/test_reruns.py
 
 notebooks: .venv/ready  ## run every notebook anew
 	$(BIN)/python -m lib.book

@@ -489,6 +489,7 @@ def test_a_large_checkpoint_lies_outside_of_a_checkout_where_another_one_finds_i
     assert apart.checkpoint_path(mlt).is_relative_to(apart.folder)  # and so does one of a store that is in no checkout
 
 
+@pytest.mark.slow
 def test_the_table_of_all_runs_is_that_of_the_results():
     """`make manifest` makes it; its columns are those that the card beside it explains."""
     listed = pd.read_parquet(ROOT / "results" / "runs.parquet").set_index("run").sort_index()
