@@ -160,7 +160,7 @@
 
   function fail(message) {
     reset();
-    trouble = `This did not work: ${message || "the browser says no more"}.`;
+    trouble = `This did not work: ${message || "the browser gives no reason, as where the policy of a site forbids what this page needs"}.`;
   }
 
   // A recording, where nothing can be trained.
