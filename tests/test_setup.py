@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from conftest import one_sentence
 
 ROOT = Path(__file__).parents[1]
