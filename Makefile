@@ -4,30 +4,31 @@ BIN := .venv/bin
 # Nothing but files whose hashes are known, and nothing that would have to be built by tools that are not.
 LOCKED := --quiet --require-hashes --no-deps --only-binary :all:
 
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4
 # A file's tests stay with one process, since those of a notebook run in one kernel.
-PYTEST := CUDA_VISIBLE_DEVICES= $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+SUITE := CUDA_VISIBLE_DEVICES= $(PYTEST) --dist loadfile
 QUICK := charts claims experiments house model progress registration render setup stats store tasks verdicts
 
-.PHONY: book quick test test-reruns notebooks refresh wasm bench gpu manifest pdf lock clean
+.PHONY: book lint quick test test-reruns notebooks refresh wasm bench gpu manifest pdf lock clean
 
 book: book/_static/vega.js book/_static/models/showcase.js  ## the book, at _build/html/index.html
 	echo "window.bookCommit = '$$(git rev-parse --short HEAD 2>/dev/null)';" > book/_static/commit.js
 	$(BIN)/jupyter-book build --all -q -W -n --keep-going .
 
-test: book .venv/cluster  ## everything that must pass
+lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+test: book .venv/cluster lint  ## everything that must pass
 	$(BIN)/python -m lib check
 	$(BIN)/python -m lib check results/showcase
-	$(PYTEST)
+	$(SUITE)
 
-quick: .venv/ready  ## lint, types, and the tests that need neither training nor a browser (a minute)
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(PYTEST) -q -m "not slow" $(QUICK:%=tests/test_%.py)
+quick: lint  ## lint, types, and the tests that need neither training nor a browser (a minute)
+	$(SUITE) -q -m "not slow" $(QUICK:%=tests/test_%.py)
 
 test-reruns: .venv/ready  ## every notebook with many other parameters (half an hour or more; nightly)
-	$(BIN)/python -m pytest -q -n logical --maxprocesses 4 -m reruns tests/test_reruns.py
+	$(PYTEST) -q -m reruns tests/test_reruns.py
 
 notebooks: .venv/ready  ## run every notebook anew
 	$(BIN)/python -m lib.book

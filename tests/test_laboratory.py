@@ -264,7 +264,10 @@ def test_a_recording_where_nothing_can_be_trained(page: Page):
         ("window.Worker = class { postMessage() {} terminate() {} }", "no answer came within 30 seconds."),
         ("window.Worker = class { constructor() { throw new Error('none may be made'); } }", "none may be made."),
         ("URL.createObjectURL = undefined", "URL.createObjectURL is not a function."),
-        ("window.Worker = class { postMessage() { this.onerror({}); } terminate() {} }", "the browser gives no reason"),
+        (
+            "window.Worker = class { postMessage() { this.onerror({}); } terminate() {} }",
+            "the browser gives no reason, as where the policy of a site forbids what this page needs.",
+        ),
     ],
 )
 def test_a_worker_that_does_not_work(page: Page, script: str, said: str):

@@ -9,6 +9,7 @@ from scipy import stats
 
 from lib import scoring
 from lib.model import forward
+from lib.models import STORE
 from lib.run import Run
 from lib.scoring import Scorer
 from lib.store import Store
@@ -23,7 +24,7 @@ def trained(request):
     """The showcase's models of update 2,013, which are right about some prompts."""
     run = Run(request.param, 14 if request.param == "arithmetic" else 28, 0)
     stack = Stack([run])
-    stack.flat[0] = Store("results/showcase").weights(run)[2_013]
+    stack.flat[0] = Store(STORE).weights(run)[2_013]
     return stack
 
 
