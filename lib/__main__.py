@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import resource
 import signal
 import sys
 
 STOPPED = "Stopped; the same command goes on from here."
+LEAST = 2 << 30  # bytes of addresses; with fewer, linear algebra may wait for memory for ever while it is loaded
 
 
 def leave(*_) -> None:
@@ -25,8 +27,16 @@ def fill() -> None:
     sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))
 
 
+def limited() -> bool:
+    """Whether this process may have less memory than it needs to begin with, as by `ulimit -v`."""
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return most != resource.RLIM_INFINITY and most < LEAST
+
+
 if __name__ == "__main__":
     fill()
+    if limited():
+        sys.exit("Error: Memory is limited to less than the 2 GB that are needed; `ulimit -v unlimited` lifts that.")
     signal.signal(signal.SIGINT, leave)  # before anything that takes long to load
     try:
         from lib import cli
@@ -39,8 +49,8 @@ if __name__ == "__main__":
             raise
         sys.exit(
             f"Error: What the project needs cannot be loaded ({error}); `make .venv/ready` sets up an environment, "
-            "whose Python is .venv/bin/python, and `ulimit -v` says whether memory is limited."
+            "whose Python is .venv/bin/python."
         )
     except MemoryError:
-        sys.exit("Error: The memory is too small; `ulimit -v` says whether it is limited.")
+        sys.exit("Error: The memory is too small.")
     sys.exit(status)

@@ -68,14 +68,14 @@ def test_a_python_without_the_packages_says_where_they_are():
     assert said.returncode == 1 and one_sentence(said.stderr) and "No module named" in said.stderr
 
 
-@pytest.mark.parametrize("megabytes", [300, 600, 900])
+@pytest.mark.parametrize("megabytes", [300, 900, 1_200])
 def test_too_little_memory_to_begin_with_is_said_in_a_sentence(megabytes):
     def limit():
         resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20,) * 2)
 
     command = [sys.executable, "-m", "lib", "status"]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, preexec_fn=limit)
-    assert said.returncode == 1 and one_sentence(said.stderr) and "`ulimit -v`" in said.stderr
+    assert said.returncode == 1 and one_sentence(said.stderr) and "`ulimit -v" in said.stderr
 
 
 def test_an_attempt_to_install_it_as_a_package_says_what_to_do_instead():
