@@ -7,7 +7,7 @@ LOCKED := --quiet --require-hashes --no-deps --only-binary :all:
 PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4
 # A file's tests stay with one process, since those of a notebook run in one kernel.
 SUITE := CUDA_VISIBLE_DEVICES= $(PYTEST) --dist loadfile
-QUICK := charts claims experiments house model progress registration render setup stats store tasks verdicts
+QUICK := charts claims data experiments house model progress registration render setup stats store verdicts
 
 .PHONY: book lint quick test test-reruns notebooks refresh wasm bench gpu manifest pdf lock clean
 
@@ -36,9 +36,9 @@ notebooks: .venv/ready  ## run every notebook anew
 refresh: manifest notebooks  ## after runs were added or merged: all pages anew, and a list of what on them no longer holds
 	$(BIN)/python -m pytest -q --tb=line -o addopts= tests/test_recomputation.py tests/test_notebooks.py
 
-wasm: .venv/ready  ## compile lib/fused.cpp for the laboratory, where it has changed
+wasm: .venv/ready  ## compile lib/model/fused.cpp for the laboratory, where it has changed
 	$(BIN)/pip install $(LOCKED) -r requirements-wasm.lock
-	$(BIN)/python -m lib.browser
+	$(BIN)/python -m lib.book.browser
 
 gpu: .venv/ready  ## MLT's registered runs on a GPU, and the tests that need one, into results/gpu; TIME_BUDGET=9m
 	$(BIN)/python benchmarks/gpu.py $(if $(TIME_BUDGET),--time-budget $(TIME_BUDGET))
@@ -89,8 +89,8 @@ endif
 	$(BIN)/pip install $(LOCKED) -r requirements-cluster.lock
 	touch $@
 
-book/_static/vega.js: .venv/ready lib/charts/style.py lib/render.py
-	$(BIN)/python -m lib.render
+book/_static/vega.js: .venv/ready lib/charts/style.py lib/book/render.py
+	$(BIN)/python -m lib.book.render
 
-book/_static/models/showcase.js: .venv/ready lib/models.py lib/tasks.py lib/experiments/showcase.py $(wildcard results/showcase/weights/*)
-	$(BIN)/python -m lib.models
+book/_static/models/showcase.js: .venv/ready lib/book/models.py $(wildcard lib/data/*.py) lib/experiments/showcase.py $(wildcard results/showcase/weights/*)
+	$(BIN)/python -m lib.book.models

@@ -31,12 +31,13 @@ import pandas as pd
 import torch
 
 from benchmarks.rivals import JOBS, PROJECT, PUBLIC, Reference, Work, project
-from lib import fused
-from lib.course import processor
-from lib.model import uniform
-from lib.paper import LARGE, published
+from lib.data.paper import LARGE
+from lib.model import fused
+from lib.model.transformer import uniform
 from lib.run import Run
-from lib.training import Stack, stream
+from lib.sweep import published
+from lib.train.course import processor
+from lib.train.stack import Stack, stream
 
 RIVALLED = [  # what all contestants train
     published("arithmetic", 14, 0),

@@ -12,10 +12,10 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from lib import lab, slices, workers
-from lib.progress import Progress
 from lib.run import Run
 from lib.store import Store
+from lib.train import lab, slices, workers
+from lib.train.progress import Progress
 
 FILE = 58_000  # bytes of a published run in results/runs, on average
 

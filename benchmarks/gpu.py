@@ -33,16 +33,17 @@ from torch.utils.benchmark import Timer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from lib import course, words
 from lib.cli import seconds
+from lib.data.paper import LARGE
 from lib.errors import UserError
 from lib.experiments import replication
-from lib.files import write
-from lib.paper import LARGE
 from lib.run import Run
+from lib.stats import words
 from lib.store import Store
+from lib.store.files import write
 from lib.sweep import rows
-from lib.workers import stoppable
+from lib.train import course
+from lib.train.workers import stoppable
 
 ROOT = Path(__file__).parents[1]
 RESULTS, FOLDER = ROOT / "results", ROOT / "results" / "gpu"  # the latter is none of git's

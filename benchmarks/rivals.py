@@ -20,9 +20,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call, grad, stack_module_state, vmap
 
-from lib.model import Architecture
+from lib.model.transformer import Architecture
 from lib.run import Run
-from lib.training import BETAS, EPSILON, Stack
+from lib.train.stack import BETAS, EPSILON, Stack
 
 VMAP_MODELS = 4
 PROJECT, PUBLIC = "this project", "the paper's public code"

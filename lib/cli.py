@@ -9,12 +9,15 @@ from collections.abc import Iterable
 
 import click
 
-from lib import claims, experiments, lab, settings, words
+from lib import experiments, settings
 from lib import sweep as sweeps
+from lib.book import claims
 from lib.errors import UserError, number, shown, whole
 from lib.experiments import pending as pending_runs
-from lib.files import write
+from lib.stats import words
 from lib.store import Store
+from lib.store.files import write
+from lib.train import lab
 
 HOURS = 10_000  # the longest time budget
 SIZED = ("profile", "tasks", "widths", "seeds", "iterations")  # parameters that decide which runs are meant
@@ -68,7 +71,7 @@ def _train(
     sweep, chosen: settings.Settings, time_budget: str | None, cluster: str, long: bool, cores: int | None
 ) -> None:
     budget = seconds(time_budget)
-    cores = None if cores is None else whole("cores", cores)
+    cores = None if cores is None else whole("cores", cores, (1, 10_000))
     click.echo(lab.run(sweep, chosen.store, chosen.device, budget, cluster, long, cores).report())
 
 
@@ -212,7 +215,7 @@ def rerun(run_id: str, store: str, device: str) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def book(arguments: tuple[str, ...]) -> None:
     """Run the notebooks NAME..., or all, and keep the results for the book: [NAME]... [-p PARAMETER VALUE]..."""
-    from lib.book import main as run_notebooks  # papermill takes seconds to load
+    from lib.book.notebooks import main as run_notebooks  # papermill takes seconds to load
 
     run_notebooks(list(arguments), standalone_mode=False)
 

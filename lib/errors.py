@@ -1,30 +1,8 @@
-"""What a user's mistake raises, and whole numbers: their bounds and the one check of them."""
+"""What a user's mistake raises, and the one check of whole numbers."""
 
 import re
 from collections.abc import Sized
 from typing import TypeVar
-
-BOUNDS = {  # of every whole number that a person may give: the least and the most that makes sense
-    "width": (1, 10_000),
-    "widths": (1, 10_000),
-    "seed": (0, 2**32 - 1),
-    "line_order": (0, 2**32 - 1),
-    "answer_order": (0, 2**32 - 1),
-    "seeds": (1, 1_000),
-    "iterations": (1, 10_000_000),
-    "layers": (1, 1_000),
-    "heads": (1, 1_000),
-    "expansion": (1, 1_000),
-    "hidden": (1, 54),
-    "vocabulary": (1, 10_000),
-    "context": (1, 10_000),
-    "batch": (1, 100_000),
-    "copies": (1, 1_000),
-    "stop_after": (1, 10_000_000),
-    "evaluate_every": (1, 10_000_000),
-    "cores": (1, 10_000),
-}
-
 
 NONE = "There is no run to show here yet."
 
@@ -64,15 +42,15 @@ def number(text: str) -> int | str:
     return int(text) if re.fullmatch("-?[0-9]{1,20}", text) else text
 
 
-def whole(name: str, value: object) -> int:
-    """`value`, if it is a whole number within the bounds of `name`.
+def whole(name: str, value: object, bounds: tuple[int, int]) -> int:
+    """`value` of a parameter, if it is a whole number within bounds, the least and the most.
 
     Raises
     ------
     UserError
         When it is not.
     """
-    least, most = BOUNDS.get(name, (0, 2**32 - 1))  # a factor of an experiment's own needs no line there
+    least, most = bounds
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise UserError(
             f"{name} is {shown(value)}, but it must be a whole number of at least {least}, at most {most:,}."

@@ -2,14 +2,15 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from lib import tasks
-from lib.errors import BOUNDS, UserError, shown, whole
-from lib.model import Architecture
+from lib import data
+from lib.errors import UserError, shown, whole
+from lib.model.transformer import Architecture
 
 WARM_UP, DECAY = 2_000 / 30_000, 25_000 / 30_000  # as shares of the iterations
 LATE = 1 / 300  # of a run: until then there is little to see
@@ -19,22 +20,34 @@ FIRST = (
     "task", "width", "seed", "iterations", "layers", "heads", "expansion", "dropout", "weight_decay", "learning_rate",
     "minimum_learning_rate", "held_out", "line_order", "precision",
 )  # fmt: skip
-# whole numbers, or None for what is published
-OPTIONAL = ("line_order", "answer_order", "context", "batch", "stop_after")
-CHOICES = {
-    "precision": ("float32", "bfloat16"),
-    "windows": tasks.WINDOWS,
-    "facts": tasks.FACTS,
-    "targets": tasks.TARGETS,
-    "turns": ("together", "sums first", "facts first"),
-    "scores": ("all", "greedy", "parts"),
-}
-RECORD = ("evaluate_every", "scores")  # what is recorded of a run, which its id leaves out
 
 
 def spaced(iterations: int, first: float, count: int) -> list[int]:
     """At most `count` iterations spaced by logarithm, from `first`, or 1 if that is less, to the last."""
     return np.unique(np.geomspace(max(1, first), iterations, count).round().astype(int)).tolist()
+
+
+SEED = (0, 2**32 - 1)
+MANY = (1, 10_000_000)
+
+
+def factor(
+    default: Any = MISSING, bounds: tuple[int, int] | None = None, *, choices: tuple[str, ...] = (), plural: str = "",
+    text: bool = False, recorded: bool = False,
+) -> Any:  # fmt: skip
+    """A factor of a run, with all that is to be said of it.
+
+    Parameters
+    ----------
+    default : None where that means what is published; a run of before there was the factor has it, too.
+    bounds : the least and the most of a whole number.
+    choices : of a word.
+    plural : where "s" does not suit, such as "depths".
+    text : whether it decides the task's text (see `data.make`).
+    recorded : whether it decides no outcome, but what is recorded of it.
+    """
+    about = {"bounds": bounds, "choices": choices, "plural": plural, "text": text, "recorded": recorded}
+    return field(default=default, metadata=about)
 
 
 @dataclass(frozen=True)
@@ -43,50 +56,50 @@ class Run:
 
     `held_out` are the unordered pairs left out of the arithmetic ("5,7" or "0,1 2,3"), empty for the facts;
     `line_order` is the seed of the order of the lines, None for the published order; `precision` is "float32" or, on
-    CUDA, "bfloat16". `windows` says where a training window may begin (see `tasks.WINDOWS`); `answer_order` is the seed
+    CUDA, "bfloat16". `windows` says where a training window may begin (see `data.WINDOWS`); `answer_order` is the seed
     by which the answers of the sums are dealt to the lines anew, None where each line has its own; `facts` are the
     "capitals" or "random" names; `context` and `batch` are None for those of the task; `mlp_rate` multiplies the
-    learning rate of the MLP's matrices; `targets` are the characters that count in the loss (see `tasks.TARGETS`);
+    learning rate of the MLP's matrices; `targets` are the characters that count in the loss (see `data.TARGETS`);
     `copies` is how often each fact stands in the text, and `turns` says whether sums and facts are learnt "together" or
     one in each half of the iterations. A run makes all `iterations` of its schedule, or ends with the update
-    `stop_after`.
+    `stop_after`. The sums are of the numbers 0 to `operands` - 1, None for those of one digit, in a `base`.
 
     Two fields decide no outcome, but what is recorded of it: `evaluate_every` how often, in iterations; `scores`
-    "all" of a prompt (scoring.py), its "greedy" answer alone, or with that the loss of the sums in "parts" (parts.py),
-    at iterations that are spaced by logarithm.
+    "all" of a prompt (model/scores.py), its "greedy" answer alone, or with that the loss of the sums in "parts"
+    (model/loss_parts.py), at iterations that are spaced by logarithm.
     """
 
     task: str
-    width: int
-    seed: int
-    iterations: int = 30_000
-    layers: int = 1
-    heads: int = 1
-    expansion: int = 1
-    dropout: float = 0.0
+    width: int = factor(bounds=(1, 10_000))
+    seed: int = factor(bounds=SEED)
+    iterations: int = factor(30_000, MANY, plural="numbers of iterations")
+    layers: int = factor(1, (1, 1_000), plural="depths")
+    heads: int = factor(1, (1, 1_000), plural="numbers of heads")
+    expansion: int = factor(1, (1, 1_000))
+    dropout: float = factor(0.0, plural="rates of dropout")
     weight_decay: float = 0.0
     learning_rate: float = 1e-2
     minimum_learning_rate: float = 1e-4
-    held_out: str = "5,7"
-    line_order: int | None = None
-    precision: str = "float32"
-    windows: str = "anywhere"
-    answer_order: int | None = None
-    facts: str = "capitals"
-    context: int | None = None
-    batch: int | None = None
+    held_out: str = factor("5,7", plural="choices of what is held out")
+    line_order: int | None = factor(None, SEED, plural="orders of the lines", text=True)
+    precision: str = factor("float32", choices=("float32", "bfloat16"))
+    windows: str = factor("anywhere", choices=data.WINDOWS, plural="texts", text=True)
+    answer_order: int | None = factor(None, SEED, text=True)
+    facts: str = factor("capitals", choices=data.FACTS, text=True)
+    context: int | None = factor(None, (1, 10_000), text=True)
+    batch: int | None = factor(None, (1, 100_000), text=True)
     mlp_rate: float = 1.0
-    targets: str = "all"
-    copies: int = 1
-    turns: str = "together"
-    stop_after: int | None = None
-    evaluate_every: int = 250
-    scores: str = "all"
+    targets: str = factor("all", choices=data.TARGETS, plural="choices of what counts", text=True)
+    copies: int = factor(1, (1, 1_000), text=True)
+    turns: str = factor("together", choices=("together", "sums first", "facts first"))
+    stop_after: int | None = factor(None, MANY)
+    base: int = factor(10, (2, 36), text=True)
+    operands: int | None = factor(None, (2, 1_000), plural="numbers of operands", text=True)
+    evaluate_every: int = factor(250, MANY, recorded=True)
+    scores: str = factor("all", choices=("all", "greedy", "parts"), recorded=True)
 
     def __post_init__(self) -> None:
         # One spelling for one thing, so that it has one id.
-        pairs = () if self.task == "facts" else tasks.pairs(self.held_out)
-        object.__setattr__(self, "held_out", " ".join(f"{a},{b}" for a, b in pairs))
         for name in ("weight_decay", "learning_rate", "minimum_learning_rate", "dropout", "mlp_rate"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1_000:
@@ -94,26 +107,34 @@ class Run:
             object.__setattr__(self, name, float(value))
         if not self.dropout < 1:
             raise UserError(f"dropout is {self.dropout!r}, but it must be at least 0 and less than 1.")
-        for name in BOUNDS.keys() & vars(self).keys():
+        for name, bounds in BOUNDS.items():
             if not (name in OPTIONAL and getattr(self, name) is None):
-                whole(name, getattr(self, name))
-        if self.stop_after is not None and self.stop_after >= self.iterations:
-            raise UserError(f"stop_after is {self.stop_after}, but it must be less than iterations, {self.iterations}.")
-        if self.windows == "pairs" and self.context is not None:
-            raise UserError(f"context is {self.context}, but it must be None where windows is 'pairs'.")
-        if self.scores == "parts" and (self.task != "arithmetic" or self.context is not None):
-            what = self.task if self.context is None else f"a context of {self.context}"
-            raise UserError(f"scores is 'parts', but it must be all or greedy for {what}.")
+                whole(name, getattr(self, name), bounds)
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 every = f"{', '.join(choices[:-1])} or {choices[-1]}"
                 raise UserError(f"{name} is {shown(getattr(self, name))}, but it must be {every}.")
-        if self.copies != 1 and self.task != "joint":
+        if self.operands == self.base:
+            object.__setattr__(self, "operands", None)
+        tables = data.TASKS.get(self.task, ())
+        pairs = data.pairs(self.held_out, self.operands or self.base) if data.Sums in tables else ()
+        object.__setattr__(self, "held_out", " ".join(f"{a},{b}" for a, b in pairs))
+        if self.stop_after is not None and self.stop_after >= self.iterations:
+            raise UserError(f"stop_after is {self.stop_after}, but it must be less than iterations, {self.iterations}.")
+        if self.windows == "pairs" and self.context is not None:
+            raise UserError(f"context is {self.context}, but it must be None where windows is 'pairs'.")
+        if self.scores == "parts" and (tables != (data.Sums,) or self.context is not None):
+            what = self.task if self.context is None else f"a context of {self.context}"
+            raise UserError(f"scores is 'parts', but it must be all or greedy for {what}.")
+        if self.copies != 1 and len(tables) < 2:
             raise UserError(f"copies is {self.copies}, but it must be 1 for {self.task}.")
-        if self.turns != "together" and (self.task != "joint" or self.windows != "lines"):
+        if self.turns != "together" and (len(tables) < 2 or self.windows != "lines"):
             raise UserError(
                 f"turns is {self.turns!r}, but it must be 'together' where a window is not a line of either task."
             )
+        for name, usual in (("base", 10), ("operands", None)):
+            if getattr(self, name) != usual and data.Sums not in tables:
+                raise UserError(f"{name} is {getattr(self, name)}, but it must be {usual} for {self.task}.")
 
     @property
     def id(self) -> str:
@@ -123,12 +144,11 @@ class Run:
         return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:12]
 
     @cached_property
-    def corpus(self) -> tasks.Task:
+    def corpus(self) -> data.Task:
         """The task that the run learns."""
-        return tasks.make(
-            self.task, tasks.pairs(self.held_out), self.line_order, self.windows, self.answer_order, self.facts,
-            self.targets, self.context, self.batch, self.copies,
-        )  # fmt: skip
+        pairs = data.pairs(self.held_out, self.operands or self.base)
+        factors = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata.get("text")}
+        return data.make(self.task, held_out=pairs, **factors)
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -175,3 +195,16 @@ class Run:
             self.learning_rate - self.minimum_learning_rate
         )
         return np.where(i < warm, self.learning_rate * (i + 1) / (warm + 1), cosine).astype(np.float32)
+
+
+def _about(what: str) -> dict[str, Any]:
+    """What the factors' metadata say of one thing, by name, where they say anything."""
+    return {f.name: f.metadata[what] for f in fields(Run) if f.metadata.get(what)}
+
+
+FACTORS = [f.name for f in fields(Run)]
+BOUNDS: dict[str, tuple[int, int]] = _about("bounds")  # of whole numbers
+CHOICES: dict[str, tuple[str, ...]] = _about("choices")
+PLURALS: dict[str, str] = _about("plural")
+OPTIONAL = [f.name for f in fields(Run) if f.default is None]  # whole numbers, or None for what is published
+RECORD = list(_about("recorded"))

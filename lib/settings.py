@@ -10,12 +10,14 @@ import pandas as pd
 import torch
 
 from lib import experiments
+from lib.data import TASKS
 from lib.errors import UserError, number, shown, whole
-from lib.tasks import TASKS
+from lib.run import BOUNDS, SEED
 
 ROOT = Path(__file__).parents[1]  # the default store lies here, wherever a notebook runs
 FEW_SEEDS, MOST_RUNS = 50, 50_000  # of a sweep
 DEVICES = ("auto", "cpu", "cuda")
+LIMITS = BOUNDS | {"widths": BOUNDS["width"], "seeds": (1, 1_000), "hidden": (1, 54)}  # of whole numbers
 PARAMETERS = ("profile", "tasks", "widths", "seeds", "iterations", "device", "store")
 
 
@@ -150,18 +152,18 @@ def settle(given: Mapping, experiment: str, tasks: Collection[str] = (), here: b
     found_tasks = _listed("tasks", values["tasks"], list(TASKS)) if values["tasks"] else []
     for task in found_tasks:
         _one_of("tasks", task, TASKS)
-    widths = [whole("widths", width) for width in _listed("widths", values["widths"], [14, 28])]
+    widths = [whole("widths", width, LIMITS["widths"]) for width in _listed("widths", values["widths"], [14, 28])]
     factors = {name: _listed(name, values[name], own[name]) for name in own}
     for name, found in factors.items():
         if isinstance(own[name][0], int):
-            factors[name] = [whole(name, value) for value in found]
+            factors[name] = [whole(name, value, LIMITS.get(name, SEED)) for value in found]
         else:
             for value in found:
                 _one_of(name, value, own[name])
     if not isinstance(values["store"], str):
         raise UserError(f"store is {shown(values['store'])}, but it must be the path of a folder.")
-    iterations = whole("iterations", _typed(values["iterations"]))
-    seeds = None if every_seed else whole("seeds", _typed(values["seeds"]))
+    iterations = whole("iterations", _typed(values["iterations"]), LIMITS["iterations"])
+    seeds = None if every_seed else whole("seeds", _typed(values["seeds"]), LIMITS["seeds"])
     device = _device(values["device"], here)
     return Settings(
         experiment, profile, found_tasks, widths, seeds, iterations, device, values["store"], factors,

@@ -6,12 +6,17 @@ from typing import Any
 
 import pandas as pd
 
-from lib.evidence import FACTORS, OUTCOMES, TRAINED
-from lib.run import OPTIONAL, RECORD, Run
+from lib.data.paper import LARGE, MLT
+from lib.run import BOUNDS, FACTORS, OPTIONAL, RECORD, Run
+from lib.store.run_file import OUTCOMES, TRAINED
 
-WHOLE = ("width", "seed", "iterations", "layers", "heads", "expansion", "copies", "evaluate_every")
 FIRST_SEED = 100  # of the second protocol: the pilots spent the seeds below 10, the replication has those up to 99
 EXPLORATORY = 200  # what exploratory experiments add to their seeds, which so begin at 300
+
+
+def published(task: str, width: int, seed: int, **changes) -> Run:
+    """A run under the published protocol, with changes."""
+    return Run(**{"task": task, "width": width, "seed": seed, **(MLT if width == LARGE else {}), **changes})
 
 
 def registered(width: int, seed: int, iterations: int, windows: str, **changes) -> Run:
@@ -49,8 +54,8 @@ def rows(sweep: pd.DataFrame) -> list[Run]:
     """The runs of a sweep."""
     found = []
     for record in sweep[FACTORS].to_dict("records"):
-        record |= {name: None if pd.isna(record[name]) else int(record[name]) for name in OPTIONAL}
-        found.append(Run(**{**record, **{name: int(record[name]) for name in WHOLE}}))
+        record |= {name: None if pd.isna(record[name]) else int(record[name]) for name in BOUNDS}
+        found.append(Run(**record))
     return found
 
 

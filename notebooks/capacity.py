@@ -15,17 +15,18 @@ device = "auto"
 store = None
 
 # %% tags=["remove-input"]
-from lib import chapter
+from lib.book import chapter
 
 here = chapter.begin("replication", globals(), tasks=["arithmetic", "facts"])
 
 # %% tags=["remove-input"]
 import pandas as pd
 
-from lib import charts, words
+from lib import charts
+from lib.data import floor, make
+from lib.data.paper import results
 from lib.experiments import dynamics
-from lib.paper import results
-from lib.tasks import floor, make
+from lib.stats import words
 
 runs = here.runs[here.runs["variant"] == "base"]
 sums, facts = (runs[runs["task"] == task] for task in ("arithmetic", "facts"))

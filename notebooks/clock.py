@@ -22,18 +22,19 @@ store = None
 windows = None
 
 # %% tags=["remove-input"]
-from lib import chapter
+from lib.book import chapter
 
 here = chapter.begin("clock", globals())
 
 # %% tags=["remove-input"]
 import pandas as pd
 
-from lib import charts, estimates, words
-from lib.answers import WINDOWS
+from lib import charts
+from lib.book.answers import WINDOWS
 from lib.errors import some
 from lib.experiments import clock
 from lib.settings import settle
+from lib.stats import estimates, words
 from lib.store import Store
 
 # The runs of experiment 6 learn the same texts by the same recipe; they add seeds to what is said of success.

@@ -16,17 +16,19 @@ store = None
 arm = None
 
 # %% tags=["remove-input"]
-from lib import chapter
+from lib.book import chapter
 
 here = chapter.begin("controls", globals())
 
 # %% tags=["remove-input"]
 import pandas as pd
 
-from lib import answers, charts, estimates, words
+from lib import charts
+from lib.book import answers
 from lib.errors import some
 from lib.experiments import controls
 from lib.settings import settle
+from lib.stats import estimates, words
 
 NAMES = {
     "alone": "sums alone, joint window and batch", "joint": "with facts, as published", "random": "with random names",

@@ -15,16 +15,17 @@ device = "auto"
 store = None
 
 # %% tags=["remove-input"]
-from lib import chapter
+from lib.book import chapter
 
 here = chapter.begin("corpora", globals())
 
 # %% tags=["remove-input"]
 import pandas as pd
 
-from lib import charts, evidence
-from lib.paper import published
-from lib.tasks import CAPITALS, TASKS, make
+from lib import charts
+from lib.data import CAPITALS, TASKS, make
+from lib.store import run_file
+from lib.sweep import published
 
 texts = {name: make(name) for name in TASKS}
 
@@ -34,7 +35,7 @@ texts = {name: make(name) for name in TASKS}
 # Every addition and subtraction of two digits, except those of 5 and 7.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Four cells are hidden, and all around them are seen. Each cell is a line of the text; point at one to see all with its result.", "name": "fig-sums"}}
-sums = evidence.prompt_table(published("arithmetic", 14, 0))
+sums = run_file.prompt_table(published("arithmetic", 14, 0))
 chapter.figure("sums", None, lambda: (charts.grid(sums), sums))
 
 # %% [markdown]

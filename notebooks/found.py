@@ -15,15 +15,17 @@ store = None
 part = None
 
 # %% tags=["remove-input"]
-from lib import chapter
+from lib.book import chapter
 
 here = chapter.begin("found", globals())
 
 # %% tags=["remove-input"]
 import pandas as pd
 
-from lib import charts, claims, render, words
+from lib import charts
+from lib.book import claims, render
 from lib.experiments import found
+from lib.stats import words
 
 curves = here.curves(here.runs)
 means, results = found.over_time(curves), found.results(curves)

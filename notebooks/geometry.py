@@ -15,13 +15,14 @@ store = None
 part = None
 
 # %% tags=["remove-input"]
-from lib import chapter
+from lib.book import chapter
 
 here = chapter.begin("rate", globals())
 
 # %% tags=["remove-input"]
-from lib import charts, words
+from lib import charts
 from lib.experiments import geometry
+from lib.stats import words
 from lib.store import Store
 
 runs = here.runs[(here.runs["answers"] == "true") & (here.runs["mlp_rate"] == 1)]

@@ -14,13 +14,15 @@ device = "auto"
 store = None
 
 # %% tags=["remove-input"]
-from lib import chapter
+from lib.book import chapter
 
 here = chapter.begin("grokking", globals())
 
 # %% tags=["remove-input"]
-from lib import answers, charts, claims, words
+from lib import charts
+from lib.book import answers, claims
 from lib.experiments import grokking
+from lib.stats import words
 
 curves = here.curves(here.runs)
 judged = grokking.judged(curves)

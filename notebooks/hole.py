@@ -22,17 +22,18 @@ store = None
 targets = None
 
 # %% tags=["remove-input"]
-from lib import chapter
+from lib.book import chapter
 
 here = chapter.begin("hole", globals())
 
 # %% tags=["remove-input"]
 import pandas as pd
 
-from lib import charts, estimates, words
+from lib import charts
 from lib.errors import some
 from lib.experiments import hole
 from lib.settings import settle
+from lib.stats import estimates, words
 from lib.store import Store
 
 # With every character counting, the aligned runs of experiment 6 are the same but for their seeds.

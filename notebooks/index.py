@@ -14,16 +14,18 @@ device = "auto"
 store = None
 
 # %% tags=["remove-input"]
-from lib import chapter
+from lib.book import chapter
 
 here = chapter.begin("replication", globals())
 
 # %% tags=["remove-input"]
-from lib import answers, charts, claims, estimates, measures, render, report, words
+from lib import charts
+from lib.book import answers, claims, render, report
+from lib.data.paper import results
 from lib.errors import some
 from lib.experiments import found, lines, pairs, replication
-from lib.paper import results
 from lib.settings import settle
+from lib.stats import estimates, measures, words
 
 runs, paper = here.runs, results()
 sums = runs[(runs["variant"] == "base") & (runs["task"] == "arithmetic")]

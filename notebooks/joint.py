@@ -15,19 +15,21 @@ device = "auto"
 store = None
 
 # %% tags=["remove-input"]
-from lib import chapter
+from lib.book import chapter
 
 here = chapter.begin("replication", globals())
 
 # %% tags=["remove-input"]
 import numpy as np
 
-from lib import charts, words
+from lib import charts
+from lib.data import make
+from lib.data.paper import LARGE
 from lib.errors import some
 from lib.experiments import joint, regularization
 from lib.experiments.replication import VARIANTS
-from lib.paper import LARGE, published
-from lib.tasks import make
+from lib.stats import words
+from lib.sweep import published
 
 runs = here.runs[here.runs["variant"].isin(list(VARIANTS))]
 base = runs[runs["variant"] == "base"]

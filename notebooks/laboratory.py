@@ -20,7 +20,7 @@ store = None
 # %% tags=["remove-input"]
 from IPython.display import HTML, display
 
-from lib import browser, chapter
+from lib.book import browser, chapter
 
 here = chapter.begin("replication", globals(), ["arithmetic"])
 

@@ -16,18 +16,20 @@ store = None
 arm = None
 
 # %% tags=["remove-input"]
-from lib import chapter
+from lib.book import chapter
 
 here = chapter.begin("lines", globals())
 
 # %% tags=["remove-input"]
 import pandas as pd
 
-from lib import answers, charts, claims, estimates, words
+from lib import charts
+from lib.book import answers, claims
+from lib.data.tasks import LINE
 from lib.errors import some
 from lib.experiments import controls, lines
 from lib.settings import settle
-from lib.tasks import LINE
+from lib.stats import estimates, words
 
 NAMES = {
     ("facts", "facts_accuracy"): "capitals, facts alone", ("both", "facts_accuracy"): "capitals, both tasks",

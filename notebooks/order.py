@@ -16,15 +16,17 @@ store = None
 windows = None
 
 # %% tags=["remove-input"]
-from lib import chapter
+from lib.book import chapter
 
 here = chapter.begin("order", globals())
 
 # %% tags=["remove-input"]
 import pandas as pd
 
-from lib import answers, charts, estimates, words
+from lib import charts
+from lib.book import answers
 from lib.experiments import order
+from lib.stats import estimates, words
 
 judged = order.judged(here.runs)
 chapter.say(here.progress())

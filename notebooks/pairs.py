@@ -15,13 +15,15 @@ store = None
 windows = None
 
 # %% tags=["remove-input"]
-from lib import chapter
+from lib.book import chapter
 
 here = chapter.begin("pairs", globals())
 
 # %% tags=["remove-input"]
-from lib import answers, charts, words
+from lib import charts
+from lib.book import answers
 from lib.experiments import pairs
+from lib.stats import words
 
 units = pairs.by_pair(here.runs)
 chapter.say(here.progress())

@@ -14,13 +14,13 @@ device = "auto"
 store = None
 
 # %% tags=["remove-input"]
-from lib import chapter
+from lib.book import chapter
 
 here = chapter.begin("replication", globals())
 
 # %% tags=["remove-input"]
-from lib import points
-from lib import tasks as corpora
+from lib import data
+from lib.book import points
 
 base = here.runs[here.runs["variant"] == "base"]
 sums, facts = (base[base["task"] == task] for task in ("arithmetic", "facts"))
@@ -30,7 +30,7 @@ sums, facts = (base[base["task"] == task] for task in ("arithmetic", "facts"))
 
 def ten_points():
     said = points.numbers(base, here.curves(base), here.last(sums), here.last(facts))
-    alone, both = (corpora.make(task) for task in ("arithmetic", "joint"))
+    alone, both = (data.make(task) for task in ("arithmetic", "joint"))
     lines = [
         "The published accuracies count 91 prompts an operation; the released code asks 100. Here all 100 are asked and seen and held-out ones kept apart; "
         f"beside published numbers the paper's 91 are counted. At the paper's checkpoint the two differ by {said['gap']} points at most.",

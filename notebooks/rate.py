@@ -16,7 +16,7 @@ store = None
 part = None
 
 # %% tags=["remove-input"]
-from lib import chapter
+from lib.book import chapter
 
 here = chapter.begin("rate", globals())
 
@@ -24,9 +24,11 @@ here = chapter.begin("rate", globals())
 import numpy as np
 import pandas as pd
 
-from lib import answers, charts, claims, estimates, words
+from lib import charts
+from lib.book import answers, claims
 from lib.errors import some
 from lib.experiments import rate
+from lib.stats import estimates, words
 
 answered = here.runs[here.runs["part"] == "answers"]
 curves = here.curves(here.runs)

@@ -15,17 +15,20 @@ device = "auto"
 store = None
 
 # %% tags=["remove-input"]
-from lib import chapter
+from lib.book import chapter
 
 here = chapter.begin("replication", globals())
 
 # %% tags=["remove-input"]
 import pandas as pd
 
-from lib import charts, measures, paper, report, words
+from lib import charts
+from lib.book import report
+from lib.data import paper
 from lib.errors import some
 from lib.experiments import replication
-from lib.measures import CELL
+from lib.stats import measures, words
+from lib.stats.measures import CELL
 
 runs = here.runs
 curves = here.curves(runs)

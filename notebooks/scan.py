@@ -16,16 +16,18 @@ layers = None
 expansion = None
 
 # %% tags=["remove-input"]
-from lib import chapter
+from lib.book import chapter
 
 here = chapter.begin("scan", globals())
 
 # %% tags=["remove-input"]
 import pandas as pd
 
-from lib import answers, charts, estimates, words
+from lib import charts
+from lib.book import answers
 from lib.errors import some
 from lib.experiments import scan
+from lib.stats import estimates, words
 
 table = scan.spectrum(here.runs)
 three, gains = scan.matched(here.runs), scan.fits(here.runs)

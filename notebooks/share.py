@@ -16,15 +16,17 @@ part = None
 hidden = None
 
 # %% tags=["remove-input"]
-from lib import chapter
+from lib.book import chapter
 
 here = chapter.begin("share", globals())
 
 # %% tags=["remove-input"]
 
-from lib import answers, charts, words
+from lib import charts
+from lib.book import answers
 from lib.errors import some
 from lib.experiments import share
+from lib.stats import words
 
 table = share.frontier(here.runs)
 chapter.say(here.progress())

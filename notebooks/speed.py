@@ -14,7 +14,7 @@ device = "auto"
 store = None
 
 # %% tags=["remove-input"]
-from lib import chapter
+from lib.book import chapter
 
 here = chapter.begin("speed", globals())
 

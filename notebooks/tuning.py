@@ -15,16 +15,18 @@ store = None
 part = None
 
 # %% tags=["remove-input"]
-from lib import chapter
+from lib.book import chapter
 
 here = chapter.begin("tuning", globals())
 
 # %% tags=["remove-input"]
 import pandas as pd
 
-from lib import answers, charts, words
+from lib import charts
+from lib.book import answers
 from lib.errors import some
 from lib.experiments import tuning
+from lib.stats import words
 
 table = tuning.shares(here.items(here.runs, groups=["held out"]), here.runs)
 best = tuning.chosen(table)

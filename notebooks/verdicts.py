@@ -14,16 +14,18 @@ device = "auto"
 store = None
 
 # %% tags=["remove-input"]
-from lib import chapter
+from lib.book import chapter
 
 here = chapter.begin("replication", globals())
 
 # %% tags=["remove-input"]
 import pandas as pd
 
-from lib import charts, claims, report, verdicts, words
+from lib import charts
+from lib.book import claims, report
+from lib.data.paper import results
 from lib.errors import some
-from lib.paper import results
+from lib.stats import rules, words
 
 runs, paper = here.runs, results()
 single = runs[runs["task"] != "joint"]
@@ -43,7 +45,7 @@ counted = runs[runs["variant"].isin(list(GROUPS))]
 def forest():
     table = judged[judged["runs"] > 0].dropna(subset=["low"])
     label = [f"{r.claim} {r.size} {r.rule}" + (" (joint)" if r.task == "joint" else "") for r in table.itertuples()]
-    threshold = [verdicts.CLAIMS[rule][0] for rule in table["rule"]]
+    threshold = [rules.CLAIMS[rule][0] for rule in table["rule"]]
     table = table.assign(label=label, group=table["variant"].map(GROUPS), threshold=threshold)[SHOWN]
     return charts.forest(table, "share"), table
 
@@ -74,7 +76,7 @@ def trade_off():
     phrases = {"arithmetic": "fills the hole more than", "facts": "recalls less than"}
     table = gaps[gaps["runs"] > 0].dropna(subset=["low"])
     label = [f"n14 {phrases[r.task]} {r.size}" for r in table.itertuples()]
-    table = table.assign(label=label, group=table["variant"].map(GROUPS), threshold=verdicts.GAP)
+    table = table.assign(label=label, group=table["variant"].map(GROUPS), threshold=rules.GAP)
     return charts.forest(table, "difference"), table[[*SHOWN, "p", "adjusted"]]
 
 
@@ -100,8 +102,8 @@ chapter.tell(sums, trends)
 # %% tags=["remove-input"]
 SHARES = ("extrapolates", "does not extrapolate")
 at = {task: words.listing(map(str, claims.looks(task))) for task in claims.TASKS}
-worst = {claim: 100 * verdicts.repeated_looks(claim, claims.looks("arithmetic")) for claim in SHARES}
-needed = {claim: verdicts.runs_needed(claim) for claim in SHARES}
+worst = {claim: 100 * rules.repeated_looks(claim, claims.looks("arithmetic")) for claim in SHARES}
+needed = {claim: rules.runs_needed(claim) for claim in SHARES}
 chapter.say(
     f"{report.undecided(judged)} Without any exception, \"extrapolates\" takes {needed[SHARES[0]]} runs and \"does not extrapolate\" {needed[SHARES[1]]}. MLT was to have 10 on the sums "
     "and 5 elsewhere, and a joint cell had 8 or 20 runs: these could not come out as replicated, whatever the runs said.\n\n"

@@ -14,16 +14,17 @@ device = "auto"
 store = None
 
 # %% tags=["remove-input"]
-from lib import chapter
+from lib.book import chapter
 
 here = chapter.begin("causes", globals(), trains=False)
 
 # %% tags=["remove-input"]
 import pandas as pd
 
-from lib import answers, claims, estimates, words
+from lib.book import answers, claims
 from lib.errors import some
 from lib.experiments import causes, controls, lines, rate, tuning
+from lib.stats import estimates, words
 
 chapters = answers.read(store)
 found = answers.table(chapters)

@@ -7,10 +7,10 @@ import sys
 import pytest
 import torch
 
-from lib import course, workers
-from lib.model import forward, losses
+from lib.model.transformer import forward, losses
 from lib.run import Run
-from lib.training import Stack
+from lib.train import course, workers
+from lib.train.stack import Stack
 
 torch.set_num_threads(1)  # on tensors this small, threads wait for each other more than they work
 

@@ -16,14 +16,14 @@ import torch.nn.functional as F
 
 from benchmarks import bench, gpu, rivals
 from conftest import loss_and_gradient
-from lib import course
+from lib.data.paper import LARGE
 from lib.errors import UserError
 from lib.experiments import replication, speed
-from lib.model import initialize, unpack
-from lib.paper import LARGE
+from lib.model.transformer import initialize, unpack
 from lib.run import Run
 from lib.store import Store
-from lib.training import Stack
+from lib.train import course
+from lib.train.stack import Stack
 
 RUNS = [Run("arithmetic", 14, seed=3), Run("facts", 6, seed=1)]
 NAMES = {

@@ -13,8 +13,9 @@ from scipy.stats import mannwhitneyu
 from statsmodels.stats.proportion import proportion_confint
 
 from conftest import plain_stack
-from lib import answers, claims, estimates, experiments, stats, tasks
+from lib import data, experiments
 from lib import sweep as sweeps
+from lib.book import answers, claims
 from lib.errors import UserError
 from lib.experiments import (
     causes,
@@ -30,9 +31,10 @@ from lib.experiments import (
     share,
     tuning,
 )
-from lib.model import initialize, uniform, unpack
+from lib.model.transformer import initialize, uniform, unpack
 from lib.run import Run
-from lib.training import Stack, stream
+from lib.stats import estimates, intervals
+from lib.train.stack import Stack, stream
 
 # The registration
 
@@ -151,17 +153,17 @@ def test_the_order_of_stages_is_checked():
 def test_aligned_windows_are_the_lines():
     task = Run("arithmetic", 14, 0, windows="lines").corpus
     windows = [task.text[i * task.stride :][: task.context + 1] for i in range(task.offsets)]
-    assert windows == [line + "<" for line in tasks.make("arithmetic").text.splitlines(keepends=True)]
+    assert windows == [line + "<" for line in data.make("arithmetic").text.splitlines(keepends=True)]
     # Each of 196 lines begins with the same character, and nothing else is left to guess but which of them it is.
-    assert tasks.floor(task) == pytest.approx(log(196) / 9, rel=1e-12)
+    assert data.floor(task) == pytest.approx(log(196) / 9, rel=1e-12)
 
 
-@pytest.mark.parametrize("task", tasks.TASKS)
+@pytest.mark.parametrize("task", data.TASKS)
 def test_filled_windows_are_lines_with_blanks_before_them(task):
     corpus = Run(task, 14, 0, windows="lines", context=46).corpus
     windows = [corpus.text[i * 46 :][:47] for i in range(corpus.offsets)]
     assert all(len(w) == 47 and w[0] == w[46] == " " and w[45] == "\n" and "\n" not in w[:45] for w in windows)
-    published = tasks.make(task).text.splitlines()
+    published = data.make(task).text.splitlines()
     # As published, but for blanks before a line and after a capital, where each capital begins at one place.
     assert [w.strip() for w in windows] == [line.strip() for line in published]
     assert {w.index(" is ") for w in windows if " is " in w} <= {27}
@@ -205,10 +207,10 @@ def test_turns_are_halves_of_the_iterations(turns):
 def test_a_text_without_order_has_each_pair_of_lines_once():
     task = Run("arithmetic", 14, 0, windows="pairs").corpus
     read = task.text.splitlines(keepends=True)
-    known = tasks.make("arithmetic").text.splitlines(keepends=True)
+    known = data.make("arithmetic").text.splitlines(keepends=True)
     assert Counter(itertools.pairwise(read)) == Counter(itertools.product(known, known))
     assert task.offsets == 196 * 196 * 9  # and so does each straddling window come once
-    assert tasks.floor(task) == pytest.approx(tasks.floor(tasks.make("arithmetic"), ordered=False), abs=1e-3)
+    assert data.floor(task) == pytest.approx(data.floor(data.make("arithmetic"), ordered=False), abs=1e-3)
 
 
 def test_dealt_answers_are_the_same_answers_elsewhere():
@@ -219,11 +221,11 @@ def test_dealt_answers_are_the_same_answers_elsewhere():
         if prompt.group == "seen":
             assert f"{prompt.text}{prompt.answer}>" in dealt.text
         else:
-            assert prompt.text not in dealt.text and int(prompt.answer) == tasks.result(prompt.name)
+            assert prompt.text not in dealt.text and int(prompt.answer) == eval(prompt.name)
 
 
 def test_random_names_have_the_same_letters_and_lengths():
-    true, random = (Run("facts", 14, 0, facts=facts).corpus for facts in tasks.FACTS)
+    true, random = (Run("facts", 14, 0, facts=facts).corpus for facts in data.FACTS)
     assert Counter(true.text) == Counter(random.text) and true.text != random.text
     assert list(map(len, true.text.splitlines())) == list(map(len, random.text.splitlines()))
     assert all(p.answer in random.text for p in random.prompts) and "Paris" not in random.text
@@ -281,7 +283,7 @@ def test_each_task_alone_is_read_as_often_as_in_both():
 
 def test_equal_exposures_are_equal():
     alone, equal = (Run(width=14, seed=0, **controls.ARMS[arm]).corpus for arm in ("alone", "equal"))
-    in_sums = len(tasks.make("arithmetic").text) / equal.offsets  # the share of its windows that begin in the sums
+    in_sums = len(data.make("arithmetic").text) / equal.offsets  # the share of its windows that begin in the sums
     assert equal.batch * in_sums == pytest.approx(alone.batch, abs=0.5)
 
 
@@ -292,14 +294,14 @@ def test_a_mean_without_variation_has_the_exact_interval():
     found = estimates.mean(np.zeros(20), contrasts=3)
     assert (found.low, found.high) == pytest.approx(proportion_confint(0, 20, 0.05 / 3, "beta"))
     varied = estimates.mean([0, 0.5, 1, 1, 0.25])
-    assert (varied.low, varied.high) == pytest.approx(tuple(stats.bootstrap([0, 0.5, 1, 1, 0.25])))
+    assert (varied.low, varied.high) == pytest.approx(tuple(intervals.bootstrap([0, 0.5, 1, 1, 0.25])))
     assert estimates.mean([]).units == 0
 
 
 def test_differences():
     a, b = np.array([1, 0.5, 1, 0.75]), np.array([0, 0.25, 0, 0.5])
     found = estimates.difference(a, b)
-    assert (found.low, found.high) == pytest.approx(tuple(stats.bootstrap(a, b, weights=(1, -1))))
+    assert (found.low, found.high) == pytest.approx(tuple(intervals.bootstrap(a, b, weights=(1, -1))))
     # Newcombe's method for two shares is the same sum of squares, with Wilson's intervals in the place of the exact.
     found = estimates.difference(np.ones(10), np.zeros(20))
     low, high = proportion_confint(10, 10, method="beta")[0], proportion_confint(0, 20, method="beta")[1]
@@ -424,7 +426,7 @@ def test_what_a_slower_mlp_slows():
 def test_bits_of_the_dealt_answers():
     runs = made_up([14], 3, lambda w, s: 0, answers="dealt").assign(loss=log(196) / 9)
     found = rate.kept(runs).iloc[0]
-    counts = Counter(tasks.result(p.name) for p in tasks.make("arithmetic").prompts if p.group == "seen")
+    counts = Counter(eval(p.name) for p in data.make("arithmetic").prompts if p.group == "seen")
     entropy = -sum(n * log(n / 196, 2) for n in counts.values())
     assert found["bits"] == pytest.approx(entropy) and found["all_bits"] == pytest.approx(entropy)
     deals = lgamma(197) - sum(lgamma(n + 1) for n in counts.values())  # nats: the ways to deal them
@@ -652,10 +654,10 @@ def test_joint_training_line_by_line_is_judged_by_the_rule():
 
 
 def test_windows_that_hold_a_question_are_counted_one_by_one():
-    text, whole = tasks.make("facts").text, 0
+    text, whole = data.make("facts").text, 0
     for start in range(len(text) - 24):
         window = text[start : start + 25]
-        for country in tasks.CAPITALS:
+        for country in data.CAPITALS:
             if f"{country} is " in window and window.index(f"{country} is ") + len(f"{country} is ") < 25:
                 before = text[: start + window.index(f"{country} is ")]
                 if before.endswith("Capital of "):

@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 import vl_convert
 
-from lib import chapter, charts, render, words
+from lib import charts
+from lib.book import chapter, render
 from lib.charts.curves import curve_rows
 from lib.charts.style import HELD_OUT, PUBLISHED, READ, RIGHT, STEPS, UNDECIDED, Groups, crossed, size_colour
 from lib.errors import NONE, UserError
+from lib.stats import words
 
 WIDTHS, ITERATIONS = (14, 28, 56, 384), range(0, 30001, 250)
 PAGES = {"#ffffff": charts.LIGHT, "#121212": charts.DARK}  # what stands behind a chart, and its theme

@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import claims, measures, paper, points, report, stats, words
-from lib.evidence import summarize
+from lib.book import claims, points, report
+from lib.data import paper
 from lib.experiments import capacity, dynamics, regularization, replication
 from lib.run import Run
+from lib.stats import intervals, measures, words
+from lib.stats.rules import runs_at
 from lib.store import Store
-from lib.verdicts import runs_at
+from lib.store.run_file import summarize
 
 
 def cell(task, width, variant, held_out=(), facts=(), seen=1.0):
@@ -74,7 +76,7 @@ def test_the_primary_family_has_twelve_members_and_missing_ones_count():
     assert len(gaps) == 12 and gaps["p"].isna().sum() == 4  # MLT, two outcomes, two variants
     sums = gaps[(gaps["task"] == "arithmetic") & (gaps["width"] == 56)].iloc[0]
     assert sums["estimate"] == 0.9 and sums["verdict"] == "replicated"
-    assert sums["p"] == pytest.approx(stats.fisher(36, 40, 0, 40))
+    assert sums["p"] == pytest.approx(intervals.fisher(36, 40, 0, 40))
     least = gaps["p"].min()
     assert gaps.loc[gaps["p"] == least, "adjusted"].iloc[0] == pytest.approx(12 * least)
     recall = gaps[(gaps["task"] == "facts") & (gaps["width"] == 28)].iloc[0]
@@ -186,7 +188,7 @@ def test_verdicts_that_change_are_listed():
 def test_the_trend_is_that_of_the_counts():
     found = claims.trends(runs(n14=30, n56=2)).set_index("variant")
     sizes = [Run("arithmetic", width, 0).architecture.parameters() for width in (14, 28, 56)]
-    z, p = stats.cochran_armitage([30, 0, 2], [40, 40, 40], sizes)
+    z, p = intervals.cochran_armitage([30, 0, 2], [40, 40, 40], sizes)
     assert found.loc["base", "z"] == z and found.loc["wd", "p"] == p
 
 
@@ -215,7 +217,7 @@ def test_rules_of_reporting_are_counted_apart():
     assert right.to_dict() == {"final": 10, "paper's checkpoint": 20, "lowest loss": 10}
     one = n14[n14["rule"] == "final"]
     assert one.groupby("variant")["success"].sum().to_dict() == {"base": 10, "wd": 10}
-    assert one[["low", "high"]].iloc[0].tolist() == pytest.approx(stats.clopper_pearson(10, 20))
+    assert one[["low", "high"]].iloc[0].tolist() == pytest.approx(intervals.clopper_pearson(10, 20))
 
 
 def test_pairs_are_by_seed():
@@ -262,7 +264,7 @@ def test_both_kinds_of_order_are_compared():
     data = pd.concat([cell("arithmetic", 14, "base", [4] * 5 + [0] * 5), cell("arithmetic", 14, "one order", [0] * 10)])
     (row,) = replication.orders(data).to_dict("records")
     assert (row["an order each"], row["the published order"]) == ("5 of 10; 2.00 ± 2.11", "0 of 10; 0.00 ± 0.00")
-    assert float(row["p of the difference"]) == pytest.approx(stats.fisher(5, 10, 0, 10), rel=0.05)
+    assert float(row["p of the difference"]) == pytest.approx(intervals.fisher(5, 10, 0, 10), rel=0.05)
 
 
 # The ten points, from real runs
@@ -349,7 +351,7 @@ def test_effects_and_other_ways_to_count():
     items = pd.DataFrame(rows, columns=["run", "width", "prompt", "greedy"])
     row = measures.effects(data, items).iloc[0]
     assert row[["correct", "all_four", "but_one", *replication.HELD_OUT]].tolist() == [2.75, 1, 3, 4, 3, 3, 1]
-    assert (row["correct_low"], row["correct_high"]) == stats.bootstrap([4, 3, 3, 1])
+    assert (row["correct_low"], row["correct_high"]) == intervals.bootstrap([4, 3, 3, 1])
     facts = cell("facts", 14, "base", facts=[0.5, 1.0]).assign(seen_accuracy=np.nan)
     asked = pd.DataFrame(
         [(run, name, run == facts["run"].iloc[1]) for run in facts["run"] for name in ("France", "Japan")]

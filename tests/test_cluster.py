@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lib import cli, course, slices
+from lib import cli
 from lib.run import Run
 from lib.store import Store
+from lib.train import course, slices
 from tests.conftest import one_sentence
 from tests.test_lab import members, same_evidence, wait_for
 

@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from lib import evidence, experiments, measures, settings
+from lib import experiments, settings
 from lib import sweep as sweeps
 from lib.errors import UserError
 from lib.experiments import capacity, replication
 from lib.run import Run
+from lib.stats import measures
+from lib.store import run_file
 
 ROOT = Path(__file__).parents[1]
 TOY = """
@@ -170,7 +172,7 @@ def test_labels_of_a_sweep_are_carried_along():
 @pytest.mark.parametrize(("held_out", "asked"), [("5,7", 4), ("3,3", 2), ("0,1 2,3", 8), ("4,4 5,6", 6)])
 def test_success_counts_what_was_asked(held_out, asked):
     run = Run("arithmetic", 6, 0, held_out=held_out)
-    assert evidence.asked(run.task, run.held_out) == asked
+    assert run_file.asked(vars(run)) == asked
     table = pd.DataFrame({"held_out_correct": [asked, asked - 1, 4.0], "held_out_asked": asked, "task": "arithmetic"})
     table["facts_accuracy"] = float("nan")
     assert measures.succeeded(table).tolist() == [True, False, asked <= 4]

@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from conftest import plain_stack
-from lib import charts, parts, tasks
+from lib import charts, data
 from lib.errors import UserError
 from lib.experiments import clock, hole
-from lib.model import forward, initialize, losses, uniform
+from lib.model import loss_parts
+from lib.model.transformer import forward, initialize, losses, uniform
 from lib.run import Run
 from lib.store import Store
-from lib.training import Stack, draw, stream
+from lib.train.stack import Stack, draw, stream
 
 WIDE = {"width": 6, "seed": 3, "iterations": 30}
 
@@ -49,12 +50,12 @@ def some() -> tuple[Run, torch.Tensor]:
 
 def test_parts_are_those_of_every_character(some):
     run, flat = some
-    sums = dict.fromkeys(parts.PARTS, 0.0)
+    sums = dict.fromkeys(loss_parts.PARTS, 0.0)
     rows = told(run, flat, range(run.corpus.offsets))
     for at, _, place, paid in rows:
         later = place <= at % 9  # a window has nine more characters, the last of them in the line after its first
         sums["answers" if place > 4 else "order" if later else "operands"] += paid / len(rows)
-    found = parts.Reader(run.corpus)(run.architecture, flat)
+    found = loss_parts.Reader(run.corpus)(run.architecture, flat)
     assert found == pytest.approx(list(sums.values()), rel=1e-5)
 
 
@@ -79,8 +80,8 @@ def test_parts_are_the_training_loss_and_are_stored(some, tmp_path):
 
 def test_only_the_order_can_be_learnt_below_the_floor_without_it():
     ordered, none = (Run("arithmetic", windows=w, **WIDE).corpus for w in ("anywhere", "pairs"))
-    known, lines, free = parts.floors(ordered), parts.floors(ordered, ordered=False), parts.floors(none)
-    whole = [tasks.floor(ordered), tasks.floor(ordered, ordered=False)]
+    known, lines, free = loss_parts.floors(ordered), loss_parts.floors(ordered, ordered=False), loss_parts.floors(none)
+    whole = [data.floor(ordered), data.floor(ordered, ordered=False)]
     assert [known.sum(), lines.sum()] == pytest.approx(whole)
     assert known[:2] == pytest.approx(lines[:2], abs=2e-3) and known[2] < lines[2] - 0.2
     assert free == pytest.approx(lines, abs=1e-3)
@@ -89,7 +90,7 @@ def test_only_the_order_can_be_learnt_below_the_floor_without_it():
 def test_a_reader_of_the_lines_alone_pays_for_the_next_one():
     """By hand: a window that begins at the end of a line tells nothing of the next, one of 196 lines."""
     task = Run("arithmetic", windows="pairs", **WIDE).corpus
-    paid = tasks.surprise(task)[8::9]
+    paid = data.surprise(task)[8::9]
     assert paid.sum(1) == pytest.approx(np.full(len(paid), log(196)))
 
 
@@ -218,9 +219,9 @@ def test_split_is_of_the_runs_that_recorded_it(some, tmp_path):
     other = Run("arithmetic", scores="greedy", windows="pairs", **WIDE)
     store.add(other, [{**row, "iteration": at} for at in other.evaluations()], {"device": "cpu"})
     found = clock.split(store, store.runs())
-    lines = parts.floors(run.corpus, ordered=False)
+    lines = loss_parts.floors(run.corpus, ordered=False)
     assert set(found["run"]) == {run.id} and found["iteration"].min() > 0 and (found["gained"] == 0).all()
-    for part, paid, known in zip(parts.PARTS, row["parts"], lines, strict=True):
+    for part, paid, known in zip(loss_parts.PARTS, row["parts"], lines, strict=True):
         assert found.loc[found["part"] == part, "nats"].unique() == pytest.approx([paid - known])
 
 

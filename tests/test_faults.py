@@ -27,31 +27,34 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from benchmarks.kills import members
-from lib import book, compiling, course, evidence, files, fused, lab, workers
 from lib import sweep as sweeps
+from lib.book import notebooks
 from lib.errors import UserError, shown
+from lib.model import compiling, fused
 from lib.run import Run
-from lib.store import MARKER, Store
-from lib.training import Stack
+from lib.store import Store, files, run_file
+from lib.store.store import MARKER
+from lib.train import course, lab, workers
+from lib.train.stack import Stack
 from tests.conftest import one_sentence
 from tests.test_store import ARITHMETIC, STATE, TRAINED, P, contents, curve
 
 ROOT = Path(__file__).parents[1]
 TINY = Run("arithmetic", 6, 0, iterations=40)
-STORED = evidence.finished(ARITHMETIC, curve(ARITHMETIC), TRAINED)
+STORED = run_file.finished(ARITHMETIC, curve(ARITHMETIC), TRAINED)
 FILE = STORED.encode()
 TABLE = pq.read_table(pa.BufferReader(FILE))
-CHECKPOINT = evidence.packed({**STATE, "curve.loss": torch.zeros(21)}, ARITHMETIC)
+CHECKPOINT = run_file.packed({**STATE, "curve.loss": torch.zeros(21)}, ARITHMETIC)
 often = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": True, "database": None}
 
 
 # Damage: 2,300 cases, none of which is believed or ends in anything but the named exceptions
 
 
-def decoded(data: bytes) -> evidence.Stored | None:
+def decoded(data: bytes) -> run_file.Stored | None:
     """What a file is taken for; None when it is refused."""
     try:
-        return evidence.decode(data, ARITHMETIC.id)
+        return run_file.decode(data, ARITHMETIC.id)
     except files.ODD:
         return None
 
@@ -76,7 +79,7 @@ places = some.lists(some.tuples(some.floats(0, 1, exclude_max=True), some.intege
 def test_what_was_stored_is_read():
     found = decoded(FILE)
     assert found.text == STORED.text and found.same_curve(STORED) and found.run == ARITHMETIC
-    assert evidence.unpacked(CHECKPOINT, ARITHMETIC)
+    assert run_file.unpacked(CHECKPOINT, ARITHMETIC)
 
 
 @settings(max_examples=900, **often)
@@ -112,12 +115,12 @@ def without_digests(table: pa.Table) -> pa.Table:
 
 
 @settings(max_examples=300, **often)
-@given(some.sampled_from(["loss", *evidence.SCORES]), some.floats(0, 1, exclude_max=True), some.floats(0, 1))
+@given(some.sampled_from(["loss", *run_file.SCORES]), some.floats(0, 1, exclude_max=True), some.floats(0, 1))
 def test_changed_values_are_not_believed(name, place, value):
     columns = {key: x.copy() for key, x in STORED.columns.items()}
     flat = columns[name].ravel()
     flat[int(place * flat.size)] = not flat[int(place * flat.size)] if name == "greedy" else value
-    other = pq.read_table(pa.BufferReader(evidence.Stored(STORED.text, columns).encode()))
+    other = pq.read_table(pa.BufferReader(run_file.Stored(STORED.text, columns).encode()))
     assert not believed(rewritten(other.replace_schema_metadata(TABLE.schema.metadata)))
 
 
@@ -144,7 +147,7 @@ def test_other_shapes_are_not_believed_even_without_digests(data):
         assert decoded(rewritten(table.take(pa.array(rows, pa.int64())))) is None
     if kept != columns:
         assert decoded(rewritten(table.select(kept))) is None
-    name, row = data.draw(some.sampled_from(evidence.SCORES)), data.draw(some.integers(0, 20))
+    name, row = data.draw(some.sampled_from(run_file.SCORES)), data.draw(some.integers(0, 20))
     lists = TABLE[name].to_pylist()
     lists[row] = data.draw(some.sampled_from([None, [], lists[row][:-1], [*lists[row][:-1], None]]))
     ragged = pa.array(lists, TABLE.schema.field(name).type)
@@ -162,14 +165,14 @@ def test_a_file_of_gigabytes_is_refused_before_it_is_read(monkeypatch):
     assert len(data) < 100_000 < 1_000_000 < lists.nbytes * 8
     monkeypatch.setattr(pq.ParquetFile, "read", lambda *_, **__: pytest.fail("it was read"))
     with pytest.raises(ValueError, match="it has another number of values than it must have"):
-        evidence.decode(data, ARITHMETIC.id)
+        run_file.decode(data, ARITHMETIC.id)
 
 
 @settings(max_examples=300, **often)
 @given(places)
 def test_changed_checkpoints_are_not_believed(where):
     try:
-        found = evidence.unpacked(changed(CHECKPOINT, where), ARITHMETIC)
+        found = run_file.unpacked(changed(CHECKPOINT, where), ARITHMETIC)
     except files.ODD:
         return
     assert all(torch.equal(found[name], x) for name, x in STATE.items())  # a space of the header, at most
@@ -306,7 +309,7 @@ def test_memory_that_is_too_small_to_decode_a_file_is_no_damage(monkeypatch, sto
         raise pa.ArrowMemoryError("malloc failed")
 
     monkeypatch.setattr(pq, "ParquetFile", fail)
-    monkeypatch.setattr(evidence, "load", fail)
+    monkeypatch.setattr(run_file, "load", fail)
     for read in (store.runs, lambda: store.load_checkpoint(ARITHMETIC)):
         with pytest.raises(UserError, match=r"^store cannot read .* \(the memory is too small\)"):
             read()
@@ -760,7 +763,7 @@ def test_what_is_to_be_compiled_is_announced_once(cache, cli, tmp_path):
 @pytest.mark.parametrize("text", ["[1, 2", "9" * 5_000, "[" * 3_000, "{a: b: c}", "\x00", "!!python/name:os.system"])
 def test_a_parameter_that_is_not_yaml(text):
     with pytest.raises(UserError, match=r"seeds is .*must be a number, a word or a list") as error:
-        book.value("seeds", text)
+        notebooks.value("seeds", text)
     assert len(str(error.value)) < 200
 
 

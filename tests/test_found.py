@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import chapter, render, words
+from lib.book import chapter, render
 from lib.errors import NONE
-from lib.estimates import Estimate
 from lib.experiments import found
+from lib.stats import words
+from lib.stats.estimates import Estimate
 
 WIDTHS, SEEDS = (8, 14, 20, 28, 40, 56), range(200, 212)
 SIZES = {8: 560, 14: 1_582, 20: 2_980, 28: 5_516, 40: 10_600, 56: 20_440}

@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def modules() -> dict[str, Path]:
-    """The modules of lib by name, without "lib.";."""
+    """The modules of lib by name, without "lib."."""
     found = {}
     for path in sorted((ROOT / "lib").rglob("*.py")):
         parts = path.relative_to(ROOT / "lib").with_suffix("").parts
@@ -19,8 +19,8 @@ def modules() -> dict[str, Path]:
 
 
 def house(name: str) -> str:
-    """The place of a module in the picture: charts is one, whatever files it has."""
-    return "charts" if name.startswith("charts.") else name
+    """The place of a module in the picture: a package is one, whatever files it has."""
+    return name.partition(".")[0]
 
 
 def imports(path: Path, known: dict[str, Path]) -> set[str]:

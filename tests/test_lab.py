@@ -17,12 +17,15 @@ import pytest
 import torch
 
 from lib import cli as cli_module
-from lib import course, lab, paper, settings, words, workers
+from lib import settings
 from lib import sweep as sweeps
 from lib.errors import UserError
 from lib.experiments import capacity
 from lib.run import Run
+from lib.stats import words
 from lib.store import Store
+from lib.sweep import published
+from lib.train import course, lab, workers
 from tests.conftest import one_sentence
 
 ROOT = Path(__file__).parents[1]
@@ -187,7 +190,7 @@ def test_bfloat16_is_left_to_a_gpu_however_long_it_takes(cli, tmp_path):
 
 def test_what_a_run_costs():
     """MLT's update was measured at 7.4 s of a core, 1.7 s without dropout, when what windows share is done once."""
-    plain = paper.published("arithmetic", 384, 0)
+    plain = published("arithmetic", 384, 0)
     for run, seconds in ((plain, 7.4), (replace(plain, dropout=0.0), 1.7)):
         assert lab.cost(run) == pytest.approx(30_000 * seconds, rel=0.1)
     for width, seconds in ((14, 4), (28, 8), (56, 22)):  # of most stored runs; of small models the overhead is most
@@ -237,8 +240,8 @@ def test_a_time_budget_stops_cleanly_and_the_same_call_goes_on(inline, monkeypat
 
 
 def test_large_checkpoints_are_written_once_in_ten_minutes(monkeypatch, tmp_path):
-    assert course.pause(paper.published("arithmetic", 384, 0), 15) == 600
-    assert course.pause(paper.published("arithmetic", 56, 0), 15) == 15
+    assert course.pause(published("arithmetic", 384, 0), 15) == 600
+    assert course.pause(published("arithmetic", 56, 0), 15) == 15
     monkeypatch.setattr(course, "BYTES_A_SECOND", 1)
     monkeypatch.setattr(course, "time", Clock(step=50))
     saved, save = [], Store.save_checkpoint

@@ -15,12 +15,12 @@ import torch
 from playwright.sync_api import Browser, Page, expect
 from test_book import HTML, needs_browser
 
-from lib import browser as kernels
-from lib import tasks
-from lib.model import initialize, uniform
+from lib import data
+from lib.book import browser as kernels
+from lib.model.transformer import initialize, uniform
 from lib.run import Run
 from lib.store import Store
-from lib.training import Stack, stream
+from lib.train.stack import Stack, stream
 
 browser, page = test_book.browser, test_book.page
 PAGE = HTML / "notebooks" / "laboratory.html"
@@ -45,7 +45,7 @@ ORDER = kernels.published_order()
 
 def chosen(run: Run) -> dict:
     """A run as the laboratory spells it."""
-    pairs = [list(pair) for pair in tasks.pairs(run.held_out)]
+    pairs = [list(pair) for pair in data.pairs(run.held_out)]
     return {
         "width": run.width, "hidden": pairs, "seed": run.seed, "lineOrder": run.line_order,
         "weightDecay": run.weight_decay, "iterations": run.iterations,
@@ -113,7 +113,7 @@ def test_text_and_floors(engine: Page, held_out: str, line_order: int | None):
     asked = "run => { const text = engine.text(published, run); return { text, ...engine.floors(text) }; }"
     found = engine.evaluate(asked, chosen(replace(RUN, held_out=held_out, line_order=line_order)))
     assert found["text"] == task.text
-    floors = [tasks.floor(task, ordered=False), tasks.floor(task)]
+    floors = [data.floor(task, ordered=False), data.floor(task)]
     assert [found["unordered"], found["ordered"]] == pytest.approx(floors, rel=1e-12)  # sums of 16,000 logarithms
 
 

@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from scipy import stats
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from lib import model
+from lib.data import make
 from lib.errors import UserError
-from lib.model import Architecture, forward, initialize, losses, unpack
-from lib.tasks import make
+from lib.model import transformer
+from lib.model.transformer import Architecture, forward, initialize, losses, unpack
 
 MASK = 2**64 - 1
 MLT = {"layers": 6, "heads": 6, "expansion": 4}
@@ -179,7 +179,7 @@ def test_both_forms_of_attention_agree_with_torch():
     q, k, v = torch.randn(3, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     reference = F.scaled_dot_product_attention(q, k, v, is_causal=True)
     for gpu in (False, True):
-        result = model.attend(q, k, v, lambda x: x, gpu)
+        result = transformer.attend(q, k, v, lambda x: x, gpu)
         torch.testing.assert_close(result, reference, rtol=1e-12, atol=1e-12)  # float64; the order of sums
 
 
@@ -211,7 +211,7 @@ def test_mix_gives_the_published_outputs_of_splitmix64():
     state, outputs = 1234567, []
     for _ in range(5):
         state = (state + 0x9E3779B97F4A7C15) & MASK
-        outputs.append(model.mix(torch.tensor([signed(state)])).item() & MASK)
+        outputs.append(transformer.mix(torch.tensor([signed(state)])).item() & MASK)
     assert outputs == [
         6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821,
     ]  # fmt: skip
@@ -219,12 +219,14 @@ def test_mix_gives_the_published_outputs_of_splitmix64():
 
 def test_mix_equals_arithmetic_on_64_bits():
     numbers = [0, 1, -1, 2**63 - 1, -(2**63), *np.random.RandomState(0).randint(-(2**63), 2**63 - 1, 1000).tolist()]
-    assert [x & MASK for x in model.mix(torch.tensor(numbers)).tolist()] == [splitmix64(x & MASK) for x in numbers]
+    assert [x & MASK for x in transformer.mix(torch.tensor(numbers)).tolist()] == [
+        splitmix64(x & MASK) for x in numbers
+    ]
 
 
 def test_uniform_is_the_top_of_splitmix64_streams():
     keys = [0, 5, -(2**60)]
-    found = model.uniform(torch.tensor(keys), 50, 1755)
+    found = transformer.uniform(torch.tensor(keys), 50, 1755)
     for key, row in zip(keys, found.tolist(), strict=True):
         bits = [splitmix64((key + place * 0x9E3779B97F4A7C15) & MASK) >> 33 for place in range(50)]
         assert row == [b * 1755 >> 31 for b in bits]
@@ -232,7 +234,7 @@ def test_uniform_is_the_top_of_splitmix64_streams():
 
 @pytest.mark.parametrize("bound", [1, 7, 1755, 1 << 24])
 def test_uniform_is_uniform(bound):
-    draws = model.uniform(torch.arange(100), 2000, bound)
+    draws = transformer.uniform(torch.arange(100), 2000, bound)
     assert draws.shape == (100, 2000) and draws.min() >= 0 and draws.max() < bound
     bins = min(bound, 1000)
     if bins > 1:
@@ -246,16 +248,19 @@ def test_uniform_is_uniform(bound):
 
 def test_dropout_keeps_the_expectation():
     x = torch.ones(1, 400_000)
-    dropped = model._dropout(x, 0.2, torch.tensor([9]), 1)
+    dropped = transformer._dropout(x, 0.2, torch.tensor([9]), 1)
     # Shares of n draws scatter by sqrt(0.2 * 0.8 / n) = 0.0006: five of those.
     assert abs((dropped == 0).double().mean() - 0.2) < 0.0032
     assert set(dropped.unique().tolist()) == {0.0, 1.25}
-    assert model._dropout(x, 0.2, None, 1) is x and model._dropout(x, 0.0, torch.tensor([9]), 1) is x
+    assert transformer._dropout(x, 0.2, None, 1) is x and transformer._dropout(x, 0.0, torch.tensor([9]), 1) is x
 
 
 def test_dropout_differs_between_sites_keys_and_places():
     x = torch.ones(2, 10_000)
-    one, other = model._dropout(x, 0.5, torch.tensor([1, 2]), 0), model._dropout(x, 0.5, torch.tensor([1, 2]), 1)
+    one, other = (
+        transformer._dropout(x, 0.5, torch.tensor([1, 2]), 0),
+        transformer._dropout(x, 0.5, torch.tensor([1, 2]), 1),
+    )
     for a, b in ((one[0], one[1]), (one[0], other[0]), (one[0, 1:], one[0, :-1])):
         # Independent masks agree at half the places, give or take 5 * sqrt(1 / 4 / 10,000).
         assert abs((a == b).double().mean() - 0.5) < 0.025
@@ -275,7 +280,9 @@ def test_dropout_does_not_depend_on_the_neighbours():
 def test_dropout_reaches_every_published_site(monkeypatch):
     """nanoGPT drops the embedding, each attention's shares, each attention's output and each MLP's output."""
     a, seen = architecture("arithmetic", 14, layers=2), []
-    monkeypatch.setattr(model, "_dropout", lambda x, rate, key, site: seen.append((tuple(x.shape[1:]), site)) or x)
+    monkeypatch.setattr(
+        transformer, "_dropout", lambda x, rate, key, site: seen.append((tuple(x.shape[1:]), site)) or x
+    )
     forward(a, random_parameters(a, 1), torch.zeros(5, a.context, dtype=torch.int64), 0.2, torch.tensor([0]))
     T, d = a.context, a.width
     block = [(5, 1, T, T), (5, T, d), (5, T, d)]

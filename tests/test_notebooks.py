@@ -6,13 +6,14 @@ import re
 import nbformat
 import pytest
 
-from lib import book, render, words
+from lib.book import notebooks, render
+from lib.stats import words
 
-NAMES = book.names()
+NAMES = notebooks.names()
 
 
 def committed(name: str) -> nbformat.NotebookNode:
-    return nbformat.read(book.NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    return nbformat.read(notebooks.NOTEBOOKS / f"{name}.ipynb", as_version=4)
 
 
 def tagged(notebook: nbformat.NotebookNode, tag: str) -> list[nbformat.NotebookNode]:
@@ -20,7 +21,7 @@ def tagged(notebook: nbformat.NotebookNode, tag: str) -> list[nbformat.NotebookN
 
 
 def test_each_source_has_its_notebook() -> None:
-    assert NAMES == sorted(path.stem for path in book.NOTEBOOKS.glob("*.ipynb"))
+    assert NAMES == sorted(path.stem for path in notebooks.NOTEBOOKS.glob("*.ipynb"))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -30,12 +31,12 @@ def test_notebook_agrees_with_its_source(name: str) -> None:
         cells = [cell for cell in notebook.cells if cell not in injected]
         return [(c.cell_type, c.source, {k: v for k, v in c.metadata.items() if v != []}) for c in cells]
 
-    assert content(committed(name)) == content(book.read(name))
+    assert content(committed(name)) == content(notebooks.read(name))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_cell_of_literal_parameters(name: str) -> None:
-    (cell,) = tagged(book.read(name), "parameters")
+    (cell,) = tagged(notebooks.read(name), "parameters")
     for statement in ast.parse(cell.source).body:
         assert isinstance(statement, ast.Assign | ast.AnnAssign)
         ast.literal_eval(statement.value)
@@ -51,7 +52,7 @@ def test_notebook_was_run_without_an_error(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_notebook_is_tidy(name: str) -> None:
     notebook = committed(name)
-    assert book.tidy(committed(name)) == notebook
+    assert notebooks.tidy(committed(name)) == notebook
 
 
 def printed(name: str) -> list[str]:
@@ -79,10 +80,10 @@ def test_the_readme_begins_with_the_sentences_of_the_opening() -> None:
     said = printed("index")
     first = next(i for i, text in enumerate(said) if text.startswith("The paper says"))
     opening = " ".join(" ".join(said[first : first + 3]).split())
-    assert opening in " ".join((book.ROOT / "README.md").read_text().split())
+    assert opening in " ".join((notebooks.ROOT / "README.md").read_text().split())
 
 
 def test_the_data_files_are_those_of_the_figures() -> None:
-    text = "".join((book.NOTEBOOKS / f"{name}.ipynb").read_text() for name in NAMES)
+    text = "".join((notebooks.NOTEBOOKS / f"{name}.ipynb").read_text() for name in NAMES)
     offered = set(re.findall(r"_static/([\w-]+\.csv)", text))
     assert offered == {path.name for path in (render.BOOK / "data").glob("*.csv")}

@@ -6,9 +6,9 @@ import warnings
 
 import pytest
 
-from lib import progress
-from lib.progress import Progress
 from lib.run import Run
+from lib.train import progress
+from lib.train.progress import Progress
 
 RUNS = [Run("arithmetic", 6, seed, iterations=1_000) for seed in range(10)]
 

@@ -31,10 +31,10 @@ ASKED = np.array([s[2] != "0" or s[0] == "0" for s in SUMS])  # by the paper
 PLUS = np.array([s[1] == "+" for s in SUMS])
 HIDDEN = np.array([s in HELD_OUT for s in SUMS])
 KEYS = ["task", "variant", "width"]
-PAPER = pd.read_csv(ROOT / "lib" / "paper.csv").set_index(["task", "width", "variant"])
-CURVES = pd.read_csv(ROOT / "lib" / "paper_curves.csv")
-RERUN = pd.read_csv(ROOT / "lib" / "paper_rerun.csv")
-COUNTRIES = re.findall(r'"([^"]+)": "', (ROOT / "lib" / "tasks.py").read_text())[:50]
+PAPER = pd.read_csv(ROOT / "lib" / "data" / "paper.csv").set_index(["task", "width", "variant"])
+CURVES = pd.read_csv(ROOT / "lib" / "data" / "paper_curves.csv")
+RERUN = pd.read_csv(ROOT / "lib" / "data" / "paper_rerun.csv")
+COUNTRIES = re.findall(r'"([^"]+)": "', (ROOT / "lib" / "data" / "capitals.py").read_text())[:50]
 MISPUT = [COUNTRIES.index(name) for name in ("the USA", "the UK")]
 LONG = [
     i for i, c in enumerate(COUNTRIES) if len(f"Capital of {c.removeprefix('the ') if i in MISPUT else c} is ") > 24
@@ -1036,7 +1036,7 @@ def test_joint():
 
 def floors() -> tuple[float, float]:
     """The loss of a reader of the published lines who takes them in no order, and of one who knows the order."""
-    source = (ROOT / "lib" / "tasks.py").read_text()
+    source = (ROOT / "lib" / "data" / "sums.py").read_text()
     lines = [
         f"<{e}={int(e[0]) + int(e[2]) if e[1] == '+' else int(e[0]) - int(e[2])}>".ljust(8) + "\n"
         for e in re.search(r'PUBLISHED_ORDER = """(.*?)"""', source, re.DOTALL).group(1).split()

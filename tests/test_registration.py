@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lib import claims, experiments
+from lib import experiments
+from lib.book import claims
 from lib.store import Store
 
 ROOT = Path(__file__).parents[1]

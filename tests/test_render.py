@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 import pytest
 
-from lib import render
+from lib.book import render
 
 TABLE = pd.DataFrame({"width": [14, 28], "loss": [0.74612345678, 1.0], "note": ["a</script>", "ü"]})
 

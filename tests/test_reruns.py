@@ -14,12 +14,14 @@ import pytest
 import torch
 import vl_convert
 
-from lib import book, course, evidence, experiments, render, workers
-from lib.evidence import prompt_table
-from lib.model import initialize
-from lib.parts import PARTS
+from lib import experiments
+from lib.book import notebooks, render
+from lib.model.loss_parts import PARTS
+from lib.model.transformer import initialize
 from lib.run import Run
-from lib.store import Store
+from lib.store import Store, run_file
+from lib.store.run_file import prompt_table
+from lib.train import course, workers
 
 README = {"seeds": 2, "iterations": 500, "widths": [10, 20], "device": "cpu"}
 # What a chapter cannot draw of those, for want of runs or of sizes that the paper has.
@@ -71,7 +73,7 @@ def made_up(run: Run, kept: list[int], store: Store) -> None:
         parts = drawn.rand(len(PARTS))
         row = {"iteration": iteration, "loss": parts.sum(), "parts": parts}
         row |= {"greedy": drawn.rand(len(prompts)) < chance.to_numpy(float)}
-        curve.append(row | {name: drawn.rand(len(prompts)).astype(np.float32) for name in evidence.PROBABILITIES})
+        curve.append(row | {name: drawn.rand(len(prompts)).astype(np.float32) for name in run_file.PROBABILITIES})
     where = {"device": "cpu", "processor": "none", "engine": "plain", "torch": torch.__version__}
     store.prepare()
     store.add(run, curve, where | {"seconds": 1.0, "finished": "2026-11-28T12:00:00+00:00"})
@@ -110,7 +112,7 @@ def rerun(name: str, again: dict | None = None, **parameters) -> list[tuple[str,
     names = {"__name__": "__main__", "In": [""]}
     with patch.object(render, "emit", emit):
         for given in (parameters, *([again] if again else [])):
-            for cell in book.read(name).cells:
+            for cell in notebooks.read(name).cells:
                 if cell.cell_type == "code":
                     exec(compile(cell.source, f"{name}, {cell.source[:60]!r}", "exec"), names)
                 if "parameters" in cell.metadata.get("tags", []):
@@ -122,10 +124,10 @@ def rerun(name: str, again: dict | None = None, **parameters) -> list[tuple[str,
 
 def figures(name: str) -> set[str]:
     """The names of the figures that a notebook's source draws."""
-    return set(re.findall(r'chapter\.figure\(\s*"(.*?)"', (book.NOTEBOOKS / f"{name}.py").read_text()))
+    return set(re.findall(r'chapter\.figure\(\s*"(.*?)"', (notebooks.NOTEBOOKS / f"{name}.py").read_text()))
 
 
-@pytest.mark.parametrize("name", book.names())
+@pytest.mark.parametrize("name", notebooks.names())
 def test_with_nothing_in_the_store_there_is_a_sentence_in_the_place_of_a_figure(name, quick, tmp_path):
     shown = rerun(name, store=str(tmp_path / "runs"))
     assert not Path(tmp_path / "runs").exists()  # nothing was trained that nobody asked for
@@ -134,13 +136,13 @@ def test_with_nothing_in_the_store_there_is_a_sentence_in_the_place_of_a_figure(
         assert any(lacking for _, lacking in shown) or name in ("laboratory", "points")
 
 
-@pytest.mark.parametrize("name", book.names())
+@pytest.mark.parametrize("name", notebooks.names())
 def test_the_parameters_of_the_readme_draw_what_they_can(name, quick, tmp_path):
     shown = {what for what, _ in rerun(name, store=str(tmp_path / "runs"), **README)}
     assert figures(name) & shown == figures(name) - NOT_DRAWN.get(name, set())
 
 
-@pytest.mark.parametrize("name", book.names())
+@pytest.mark.parametrize("name", notebooks.names())
 def test_with_half_of_the_runs_and_then_with_other_seeds_in_the_same_kernel(name, quick, monkeypatch, tmp_path):
     whole = workers._on_cpu
     half = lambda cores, runs, *how: whole(cores, [run for run in runs if int(run.id, 16) % 2], *how)  # noqa: E731
@@ -150,7 +152,7 @@ def test_with_half_of_the_runs_and_then_with_other_seeds_in_the_same_kernel(name
 
 @pytest.mark.reruns
 @pytest.mark.parametrize("case", SETS)
-@pytest.mark.parametrize("name", book.names())
+@pytest.mark.parametrize("name", notebooks.names())
 def test_a_rerun_ends_well(name, case, quick, tmp_path):
     rerun(name, store=str(tmp_path / "a folder, größer" / "runs"), **SETS[case])
 
@@ -158,8 +160,8 @@ def test_a_rerun_ends_well(name, case, quick, tmp_path):
 def factors() -> list[tuple[str, str, object]]:
     """Every notebook with each value of each parameter that only its experiment has."""
     found = []
-    for name in book.names():
-        (experiment,) = re.findall(r'chapter\.begin\(\s*"(.*?)"', (book.NOTEBOOKS / f"{name}.py").read_text())
+    for name in notebooks.names():
+        (experiment,) = re.findall(r'chapter\.begin\(\s*"(.*?)"', (notebooks.NOTEBOOKS / f"{name}.py").read_text())
         own = experiments.factors(experiment).items()
         found += [(name, factor, value) for factor, values in own for value in values]
     return found
@@ -172,7 +174,7 @@ def test_each_value_of_a_factor_alone(name, factor, value, quick, tmp_path):
 
 
 @pytest.mark.reruns
-@pytest.mark.parametrize("name", book.names())
+@pytest.mark.parametrize("name", notebooks.names())
 def test_papermill_runs_it_and_trains(name, tmp_path):
     given = {"seeds": 1, "iterations": 20, "widths": [6], "store": str(tmp_path / "runs")}
-    papermill.execute_notebook(book.NOTEBOOKS / f"{name}.ipynb", tmp_path / "out.ipynb", given, cwd=tmp_path)
+    papermill.execute_notebook(notebooks.NOTEBOOKS / f"{name}.ipynb", tmp_path / "out.ipynb", given, cwd=tmp_path)

@@ -7,14 +7,14 @@ import pytest
 import torch
 from scipy import stats
 
-from lib import scoring
-from lib.model import forward
-from lib.models import STORE
+from lib.book.models import STORE
+from lib.data import Prompt
+from lib.model import scores
+from lib.model.scores import Scorer
+from lib.model.transformer import forward
 from lib.run import Run
-from lib.scoring import Scorer
 from lib.store import Store
-from lib.tasks import Prompt
-from lib.training import Stack
+from lib.train.stack import Stack
 
 SAMPLES = 200
 
@@ -119,8 +119,8 @@ def test_sampled(trained):
 def test_spread_out_distributions(trained, monkeypatch, name, temperature, top_k):
     """At temperature 1, and with a temperature and a top-k at which both can be seen to act."""
     if top_k:
-        monkeypatch.setattr(scoring, "TEMPERATURE", temperature)
-        monkeypatch.setattr(scoring, "TOP_K", top_k)
+        monkeypatch.setattr(scores, "TEMPERATURE", temperature)
+        monkeypatch.setattr(scores, "TOP_K", top_k)
     agree(shares(trained, sampling(temperature, top_k), canonical), trained.measure()[0][name])
 
 

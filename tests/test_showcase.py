@@ -10,11 +10,11 @@ import torch
 from playwright.sync_api import Browser, Page
 from test_book import HTML, needs_browser, open_page
 
-from lib import models
+from lib.book import models
 from lib.experiments import showcase
-from lib.model import forward, unpack
+from lib.model.scores import Scorer
+from lib.model.transformer import forward, unpack
 from lib.run import Run
-from lib.scoring import Scorer
 from lib.store import Store
 
 browser, page = test_book.browser, test_book.page

@@ -16,11 +16,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lib import evidence, files
 from lib.errors import UserError
-from lib.evidence import OUTCOMES
 from lib.run import Run
-from lib.store import MARKER, Store
+from lib.store import Store, files, run_file
+from lib.store.run_file import OUTCOMES
+from lib.store.store import MARKER
 
 ROOT = Path(__file__).parents[1]
 ARITHMETIC = Run("arithmetic", 14, 0, iterations=40)
@@ -74,7 +74,7 @@ def test_the_id_depends_on_every_factor():
         "dropout": 0.1, "weight_decay": 0.1, "learning_rate": 1e-3, "minimum_learning_rate": 1e-5,
         "held_out": "5,7 0,0", "line_order": 0, "precision": "bfloat16", "windows": "lines", "answer_order": 0,
         "facts": "random", "context": 24, "batch": 196, "mlp_rate": 0.1, "targets": "answers", "copies": 2,
-        "turns": "sums first", "stop_after": 39,
+        "turns": "sums first", "stop_after": 39, "base": 16, "operands": 20,
     }  # fmt: skip
     both = Run("joint", 14, 0, windows="lines")  # which turns are for
     recorded = {"evaluate_every": 100, "scores": "greedy"}  # what is kept of a run, and not how it comes out
@@ -154,7 +154,7 @@ def test_runs(store):
 def test_an_empty_store_has_the_same_columns(store, tmp_path):
     empty = Store(tmp_path / "new")
     assert empty.ids() == set() and empty.runs().empty and empty.curves(empty.runs()).empty
-    assert set(empty.runs().columns) == {*store.runs().columns, *evidence.TRAINED}
+    assert set(empty.runs().columns) == {*store.runs().columns, *run_file.TRAINED}
     assert not empty.folder.exists()  # looking makes nothing
 
 
@@ -182,7 +182,7 @@ def test_items(store):
     for row in pd.concat([table.sample(50, random_state=0), table.tail(50)]).itertuples():
         source = curve(ARITHMETIC)[row.iteration // 2]
         assert row.greedy == source["greedy"][prompts[row.prompt]]
-        for name in evidence.PROBABILITIES:  # four digits are kept, of the last evaluation
+        for name in run_file.PROBABILITIES:  # four digits are kept, of the last evaluation
             expected = source[name][prompts[row.prompt]] if row.iteration == 40 else np.nan
             assert getattr(row, name) == pytest.approx(expected, abs=5e-5, nan_ok=True)
         assert row.prompt == f"{row.left}{row.operation}{row.right}" and int(row.answer) == eval(row.prompt)

@@ -16,12 +16,15 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from lib import compiling, course, fused, model, training
+from lib.data.paper import LARGE
 from lib.errors import UserError
-from lib.model import forward, initialize, losses, uniform, unpack
-from lib.paper import LARGE, published
+from lib.model import compiling, fused, transformer
+from lib.model.transformer import forward, initialize, losses, uniform, unpack
 from lib.run import Run
-from lib.training import Stack, compiled, draw, objective, stream
+from lib.sweep import published
+from lib.train import course
+from lib.train import stack as training
+from lib.train.stack import Stack, compiled, draw, objective, stream
 from tests.conftest import loss_and_gradient, plain_stack
 
 ROOT = Path(__file__).parents[1]
@@ -29,7 +32,7 @@ TINY = Run("arithmetic", 6, 0, iterations=60)
 DEEP = Run("arithmetic", 4, 0, iterations=12, layers=2, heads=2, expansion=2)
 DROPOUT = replace(DEEP, dropout=0.2)  # by the plain form
 ALIGNED = replace(TINY, windows="lines")  # by a GPU: each line once, counted as often as it is drawn
-WIDE = replace(DROPOUT, width=model.WIDE)  # fills a GPU alone, as MLT does
+WIDE = replace(DROPOUT, width=transformer.WIDE)  # fills a GPU alone, as MLT does
 TURNED = Run("joint", 6, 0, iterations=12, windows="lines", turns="facts first")
 
 
@@ -473,7 +476,11 @@ def test_every_shape_compiles_once(as_if_compiled, monkeypatch):
 
 def test_gradients_are_summed_in_pieces():
     """Where few models read many tokens; the pieces have the same number of them."""
-    assert model.pieces(1, 7938) == 54 and model.pieces(12, 24 * 576) == 48 and model.pieces(600, 7938) == 1
+    assert (
+        transformer.pieces(1, 7938) == 54
+        and transformer.pieces(12, 24 * 576) == 48
+        and transformer.pieces(600, 7938) == 1
+    )
     run = Run("arithmetic", 6, 0)
     stack = graph_stack(run)
     plain = plain_stack([run, replace(run, seed=1, weight_decay=0.1)])
@@ -488,9 +495,9 @@ def test_gradients_are_summed_in_pieces():
 
 def test_a_wide_model_is_computed_whole(monkeypatch):
     """In one piece, and without its kernel by the products of a CPU; and it trains alone."""
-    forms, attend = [], model.attend
-    monkeypatch.setattr(model, "pieces", lambda *_: pytest.fail("it was cut"))
-    monkeypatch.setattr(model, "attend", lambda *a: forms.append(a[-1]) or attend(*a))
+    forms, attend = [], transformer.attend
+    monkeypatch.setattr(transformer, "pieces", lambda *_: pytest.fail("it was cut"))
+    monkeypatch.setattr(transformer, "attend", lambda *a: forms.append(a[-1]) or attend(*a))
     run = replace(WIDE, dropout=0.0)
     flat = initialize(run.architecture, [0]).double() * 3
     windows = torch.arange(40).view(4, 10) % 17
@@ -524,7 +531,7 @@ KERNELS = [(kind, bound, *case) for kind, bound in ((torch.float32, 1e-6), (torc
 
 def check_kernel(device, kind, bound, context, dropout):
     """The attention of attention.py and its gradient, beside the plain form in float64 with the same dropout masks."""
-    from lib import attention
+    from lib.model import attention
 
     (S, B, heads, size), random = (2, 3, 2, 64), torch.Generator().manual_seed(0)
     assert attention.fits(context, size) and not attention.fits(context, 63) and not attention.fits(65, size)
@@ -532,10 +539,10 @@ def check_kernel(device, kind, bound, context, dropout):
     key = torch.tensor([2**62 + 5, -7], device=device)
     exact = qkv.double().requires_grad_()
     q, k, v = (x.view(S, B, context, heads, size).transpose(2, 3) for x in exact.chunk(3, dim=-1))
-    expected = model.attend(q, k, v, lambda x: model._dropout(x, dropout, key, 4), False)
+    expected = transformer.attend(q, k, v, lambda x: transformer._dropout(x, dropout, key, 4), False)
     expected = expected.transpose(2, 3).reshape(S, B, context, -1)
     qkv.requires_grad_()
-    found = attention.attend(qkv, model.mix(key + 4), heads, dropout)
+    found = attention.attend(qkv, transformer.mix(key + 4), heads, dropout)
     gradients = [torch.autograd.grad(y, x, dy.to(y.dtype))[0] for y, x in ((found, qkv), (expected, exact))]
     for one, other in ((found, expected), gradients):
         assert (one.double() - other).norm() <= bound * other.norm()

@@ -5,9 +5,9 @@ from math import log, nan
 import numpy as np
 import pytest
 
-from lib import stats, verdicts
-from lib.stats import Interval
-from lib.verdicts import Verdict
+from lib.stats import intervals, rules
+from lib.stats.intervals import Interval
+from lib.stats.rules import Verdict
 
 
 @pytest.mark.parametrize(
@@ -29,11 +29,11 @@ from lib.verdicts import Verdict
     ],
 )
 def test_judge_share(claim, successes, runs, verdict):
-    assert verdicts.judge_share(claim, successes, runs).verdict == verdict
+    assert rules.judge_share(claim, successes, runs).verdict == verdict
 
 
 def test_a_verdict_carries_its_interval():
-    verdict = verdicts.judge_share("does not extrapolate", 0, 20)
+    verdict = rules.judge_share("does not extrapolate", 0, 20)
     expected = Verdict("unresolved", 0, 0, pytest.approx(0.1684, abs=5e-5), 20, "Clopper-Pearson")
     assert verdict == expected
 
@@ -53,17 +53,17 @@ def test_a_verdict_carries_its_interval():
     ],
 )
 def test_judge_mean(claim, scores, verdict):
-    assert verdicts.judge_mean(claim, scores).verdict == verdict
+    assert rules.judge_mean(claim, scores).verdict == verdict
 
 
 def test_judge_mean_says_when_the_interval_says_little():
-    assert "no interval" in verdicts.judge_mean("recalls", [1.0]).note
+    assert "no interval" in rules.judge_mean("recalls", [1.0]).note
 
 
 @pytest.mark.parametrize("scores", [[98, 100], [0.5, nan], [-0.1, 0.5]])
 def test_judge_mean_refuses_what_is_not_a_share(scores):
     with pytest.raises(ValueError, match="between 0 and 1"):
-        verdicts.judge_mean("recalls", scores)
+        rules.judge_mean("recalls", scores)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_judge_mean_refuses_what_is_not_a_share(scores):
     ],
 )
 def test_trade_off(interval, adjusted_p, runs, verdict):
-    assert verdicts.trade_off(0.7, interval, adjusted_p, runs, "Newcombe").verdict == verdict
+    assert rules.trade_off(0.7, interval, adjusted_p, runs, "Newcombe").verdict == verdict
 
 
 SUCCEEDED, FAILED = Interval(0.6, 1.0), Interval(0.0, 0.4)
@@ -98,15 +98,15 @@ LEARNED, NOT_LEARNED = Interval(0.96, 1.0), Interval(0.94, 1.0)
     ],
 )
 def test_joint(alone, seen, verdict):
-    single = verdicts.judge_share("does not extrapolate", 0, 40)
-    found = verdicts.joint(single, alone, seen)
+    single = rules.judge_share("does not extrapolate", 0, 40)
+    found = rules.joint(single, alone, seen)
     assert found.verdict == verdict
     assert found.note.endswith("otherwise replicated") == (verdict == "uninformative")
     assert (found.low, found.high, found.runs) == (single.low, single.high, single.runs)
 
 
 def test_joint_without_joint_runs():
-    assert verdicts.joint(Verdict("missing"), SUCCEEDED, LEARNED).verdict == "missing"
+    assert rules.joint(Verdict("missing"), SUCCEEDED, LEARNED).verdict == "missing"
 
 
 @pytest.mark.parametrize(
@@ -121,13 +121,13 @@ def test_joint_without_joint_runs():
     ],
 )
 def test_overall(cells, verdict):
-    assert verdicts.overall(map(Verdict, cells)) == verdict
+    assert rules.overall(map(Verdict, cells)) == verdict
 
 
 def test_runs_needed():
-    assert verdicts.runs_needed("extrapolates") == int(log(0.025) / log(0.5)) + 1 == 6
-    assert verdicts.runs_needed("does not extrapolate") == int(log(0.025) / log(0.9)) + 1 == 36
-    assert verdicts.runs_needed("does not extrapolate", exceptions=4) == 100  # 4 of 100: upper bound 0.0993
+    assert rules.runs_needed("extrapolates") == int(log(0.025) / log(0.5)) + 1 == 6
+    assert rules.runs_needed("does not extrapolate") == int(log(0.025) / log(0.9)) + 1 == 36
+    assert rules.runs_needed("does not extrapolate", exceptions=4) == 100  # 4 of 100: upper bound 0.0993
 
 
 # Several looks
@@ -136,22 +136,22 @@ def test_runs_needed():
 @pytest.mark.parametrize(("claim", "share"), [("extrapolates", 0.5), ("does not extrapolate", 0.1)])
 def test_errors_of_repeated_looks_by_simulation(claim, share):
     looks, drawn = (20, 40, 100), np.random.default_rng(7).random((40_000, 100)) < share
-    found_at = {n: [verdicts.decide(claim, stats.clopper_pearson(k, n)) for k in range(n + 1)] for n in looks}
+    found_at = {n: [rules.decide(claim, intervals.clopper_pearson(k, n)) for k in range(n + 1)] for n in looks}
     first = []
     for counts in np.stack([drawn[:, :n].sum(1) for n in looks], 1):
         found = [found_at[n][k] for n, k in zip(looks, counts, strict=True)]
         first.append(next((v for v in found if v != "unresolved"), "unresolved"))
     worst = max(np.mean([v == side for v in first]) for side in ("replicated", "not replicated"))
-    assert verdicts.repeated_looks(claim, looks) == pytest.approx(worst, abs=0.004)  # four standard errors
+    assert rules.repeated_looks(claim, looks) == pytest.approx(worst, abs=0.004)  # four standard errors
 
 
 def test_one_look_errs_as_the_interval_does():
     # at a half of 20 runs, "replicated" takes 15: P(X >= 15) = 21,700 / 2^20
-    assert verdicts.repeated_looks("extrapolates", [20]) == pytest.approx(21_700 / 2**20)
+    assert rules.repeated_looks("extrapolates", [20]) == pytest.approx(21_700 / 2**20)
 
 
 def test_runs_for_a_verdict():
-    assert verdicts.runs_at("does not extrapolate", 0.0) == verdicts.runs_needed("does not extrapolate") == 36
-    assert verdicts.runs_at("extrapolates", 0.5) is None
-    at = verdicts.runs_at("extrapolates", 0.6)  # near (1.96 / 0.1)^2 / 4 = 96 by the normal approximation
+    assert rules.runs_at("does not extrapolate", 0.0) == rules.runs_needed("does not extrapolate") == 36
+    assert rules.runs_at("extrapolates", 0.5) is None
+    at = rules.runs_at("extrapolates", 0.6)  # near (1.96 / 0.1)^2 / 4 = 96 by the normal approximation
     assert 80 < at < 130

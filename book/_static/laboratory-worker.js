@@ -1,5 +1,5 @@
-// What the laboratory computes: the text, the random numbers and the schedule of lib/tasks.py, lib/model.py and
-// lib/run.py, updates by lib/fused.cpp compiled to WebAssembly, and greedy answers as in lib/scoring.py.
+// What the laboratory computes: the text, the random numbers and the schedule of lib/data, lib/model/transformer.py and
+// lib/run.py, updates by lib/model/fused.cpp compiled to WebAssembly, and greedy answers as in lib/model/scores.py.
 // It is one function that needs nothing from outside, so that its text can be the script of a worker.
 //
 // A run is { width, hidden: [[5, 7]], lineOrder: a seed or null, seed, weightDecay, iterations }, a kernel
@@ -119,7 +119,7 @@ const laboratoryEngine = () => {
     return ordered.map((e) => `<${e}=${value(e)}>`.padEnd(8) + "\n").join("");
   }
 
-  // `Corpus` of lib/fused.py: windows in lexicographic order.
+  // `Corpus` of lib/model/fused.py: windows in lexicographic order.
   function corpus(written) {
     const offsets = written.length - CONTEXT, at = (offset) => written.substr(offset, CONTEXT + 1);
     const order = Int32Array.from({ length: offsets }, (_, i) => i);
@@ -133,7 +133,7 @@ const laboratoryEngine = () => {
     return { tokens: encode(written), order, rank, shared, offsets };
   }
 
-  // `floor` of lib/tasks.py: the least possible loss for a reader who knows the lines by heart, and their order or not.
+  // `floor` of lib/data/floors.py: the least possible loss for a reader who knows the lines by heart, and their order or not.
   function floors(written) {
     const length = CONTEXT, lines = written.length / length; // a line is as long as the context
     const pieces = new Map(), sections = new Map(); // how often each piece of the text, and of a line, occurs

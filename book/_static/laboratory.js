@@ -2,7 +2,7 @@
 (() => {
   const folder = document.currentScript.src.replace(/[^/]*$/, "");
   const root = document.getElementById("laboratory");
-  const known = JSON.parse(root.querySelector("script").textContent); // `page` of lib/browser.py
+  const known = JSON.parse(root.querySelector("script").textContent); // `page` of lib/book/browser.py
   const { right, value } = laboratoryEngine();
   const DIGITS = [..."0123456789"];
   const TICKS = [0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 3], TOP = 3; // of the loss, nats a character

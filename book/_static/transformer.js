@@ -1,4 +1,4 @@
-// The Transformer of lib/model.py, in float64: what follows a text, and the attention that it rests on.
+// The Transformer of lib/model/transformer.py, in float64: what follows a text, and the attention that it rests on.
 window.transformer = (() => {
   // The parameters by name, views of the flat array in which they lie in this order.
   function unpack({ vocabulary, context, width, layers, expansion }, flat) {

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lib.charts.style import GAPS, HELD_OUT, PLAIN, STEPS, Groups, data, tips
-from lib.words import SHORT
+from lib.stats.words import SHORT
 
 SHARE = f"{SHORT['held_out_correct']} right at the end (%)"
 

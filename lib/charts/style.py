@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lib.errors import UserError, some
-from lib.words import TITLES, size_name
+from lib.stats.words import TITLES, size_name
 
 _LOSSES = [0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.5, 2, 3, 4]
 MEASURES: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {

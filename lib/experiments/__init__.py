@@ -16,8 +16,8 @@ import pkgutil
 from types import ModuleType
 from typing import Any
 
+from lib.data.paper import SIZES
 from lib.errors import UserError, shown
-from lib.paper import SIZES
 
 PROFILES: dict[str, dict[str, Any]] = {
     "smoke": {"widths": [6], "seeds": 2, "iterations": 40},

@@ -1,6 +1,7 @@
 """The loss as a clock: when a model learns answers, operands and the order of the lines, beside held-out success.
 
-Exploratory: it judges nothing. The runs record their loss in parts (lib/parts.py) at iterations spaced by logarithm.
+Exploratory: it judges nothing. The runs record their loss in parts (model/loss_parts.py) at iterations spaced by
+logarithm.
 """
 
 import functools
@@ -9,11 +10,12 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from lib import estimates, parts, stats, words
 from lib import sweep as sweeps
-from lib.parts import PARTS
+from lib.data import Task
+from lib.model import loss_parts
+from lib.model.loss_parts import PARTS
+from lib.stats import estimates, intervals, words
 from lib.store import Store
-from lib.tasks import Task
 
 TASKS = ("arithmetic",)
 FACTORS = {"windows": ["anywhere", "pairs"]}
@@ -34,8 +36,8 @@ def sweep(tasks: list[str], widths: list[int], seeds: int, iterations: int, wind
 @functools.cache
 def _floors(task: Task, ordered: bool) -> tuple[np.ndarray, float]:
     """What a reader of the lines alone pays, in parts (3,), and how much less one pays who knows their order, too."""
-    known = parts.floors(task)
-    lines = parts.floors(task, ordered=False) if ordered else known
+    known = loss_parts.floors(task)
+    lines = loss_parts.floors(task, ordered=False) if ordered else known
     return lines, float((lines - known).sum())
 
 
@@ -100,7 +102,7 @@ def declines(success: pd.DataFrame, gains: pd.DataFrame) -> pd.DataFrame:
         at, end = mean.idxmax(), each.index[-1]
         halved = mean.index[(mean.index > at) & (mean < mean[at]) & (mean <= mean[at] / 2)]
         fall = (each.loc[at] - each.loc[end]).to_numpy()
-        low, high = stats.bootstrap(fall) if len(fall) >= FEWEST else (np.nan, np.nan)
+        low, high = intervals.bootstrap(fall) if len(fall) >= FEWEST else (np.nan, np.nan)
         own = gains[(gains["width"] == width) & (gains["windows"] == windows)].groupby("iteration")["gained"].mean()
         row = {"width": int(width), "windows": windows, "runs": len(fall), "at": int(at), "best": mean[at]}
         row |= {"halved": halved[0] if len(halved) else np.nan, "end": mean[end]}

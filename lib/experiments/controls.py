@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from lib import estimates, stats
+from lib import data
 from lib import sweep as sweeps
-from lib import tasks as corpora
 from lib.run import Run
+from lib.stats import estimates, intervals
 
 TASKS = ("arithmetic", "joint")
 SEEDS = False
@@ -17,7 +17,7 @@ FACTORS = {"arm": ["alone", "joint", "random", "equal"]}
 LOOKS = (6, 20)  # registered seeds a cell
 PROFILES = {"full": {"widths": [14, 20, 28, 40, 56]}}
 CONTRASTS = 5  # primary ones of each kind, one a width of the registered sweep
-_joint, _sums = corpora.make("joint"), corpora.make("arithmetic")
+_joint, _sums = data.make("joint"), data.make("arithmetic")
 # As many windows of an update begin in the sums as in the arm "alone".
 EQUAL = round(_joint.batch * _joint.offsets / len(_sums.text))
 READ = tuple(task.batch * task.context for task in (_joint, _sums))  # characters an update, in the joint task and alone
@@ -56,7 +56,7 @@ def windows(runs: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for width, cell in both.groupby("width"):
         lost = (cell["share"] - cell["share_own"]).to_numpy()
-        low, high = stats.bootstrap(lost) if len(lost) > 1 and np.ptp(lost) else (np.nan, np.nan)
+        low, high = intervals.bootstrap(lost) if len(lost) > 1 and np.ptp(lost) else (np.nan, np.nan)
         row = {"width": int(width), "runs": len(cell), "alone": cell["share"].mean(), "own": cell["share_own"].mean()}
         row |= {"seen": cell["seen_accuracy"].mean(), "own_seen": cell["seen_accuracy_own"].mean()}
         rows.append(row | {"difference": lost.mean(), "low": low, "high": high})

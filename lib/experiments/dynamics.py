@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from lib import measures, words
-from lib.measures import RULES, reported, succeeded
-from lib.words import per_cent, size_name
+from lib.stats import measures, words
+from lib.stats.measures import RULES, reported, succeeded
+from lib.stats.words import per_cent, size_name
 
 TASKS = ()  # it reads the runs of the replication
 

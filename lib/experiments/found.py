@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lib import estimates, stats, words
 from lib import sweep as sweeps
-from lib.estimates import Estimate
 from lib.experiments.pairs import PAIRS
 from lib.run import Run
+from lib.stats import estimates, intervals, words
+from lib.stats.estimates import Estimate
 
 TASKS = ("arithmetic",)
 SEEDS = False
@@ -78,7 +78,6 @@ class Results:
     ended: dict[str, dict[int, Estimate]]
 
 
-
 def outcomes(curves: pd.DataFrame) -> pd.DataFrame:
     """A row a run: part, width, parameters, seed, and the shares `early`, `late` and `learnt` (see `Results`).
 
@@ -98,7 +97,7 @@ def outcomes(curves: pd.DataFrame) -> pd.DataFrame:
 
 def _paired(values: pd.Series) -> Estimate:
     """The mean over seeds, at the level of one contrast of two."""
-    low, high = stats.bootstrap(values, alpha=stats.ALPHA / CONTRASTS) if len(values) else (np.nan, np.nan)
+    low, high = intervals.bootstrap(values, alpha=intervals.ALPHA / CONTRASTS) if len(values) else (np.nan, np.nan)
     return Estimate(float(values.mean()), low, high, len(values))
 
 

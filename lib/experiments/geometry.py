@@ -11,10 +11,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from lib import estimates, stats
-from lib.model import unpack
+from lib.model.scores import Scorer
+from lib.model.transformer import unpack
 from lib.run import Run
-from lib.scoring import Scorer
+from lib.stats import estimates, intervals
 from lib.store import Store
 
 TASKS = ()
@@ -109,7 +109,7 @@ def gained(table: pd.DataFrame, width: int) -> estimates.Estimate:
     more = (last["right_replaced"] - last["right"]).to_numpy(float)
     if len(more) < 2:
         return estimates.Estimate(np.nan, np.nan, np.nan, 0)
-    low, high = stats.bootstrap(more)
+    low, high = intervals.bootstrap(more)
     return estimates.Estimate(float(more.mean()), low, high, len(more))
 
 

@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from lib import estimates, stats
 from lib import sweep as sweeps
 from lib.run import Run
+from lib.stats import estimates, intervals
 
 TASKS = ("arithmetic",)
 SEEDS = False
@@ -49,7 +49,7 @@ def judged(curves: pd.DataFrame) -> pd.DataFrame:
         early, late = (share[part.gt(a) & part.le(b)].groupby(cell["run"]).mean() for a, b in ((0.1, 0.2), (0.9, 1.0)))
         found, gained = estimates.difference(late, early, CONTRASTS), (late - early).to_numpy()
         if np.ptp(gained) > 0:
-            low, high = stats.bootstrap(gained, alpha=stats.ALPHA / CONTRASTS)
+            low, high = intervals.bootstrap(gained, alpha=intervals.ALPHA / CONTRASTS)
             found = estimates.Estimate(float(gained.mean()), low, high, len(gained))
         word = estimates.judge(found, {"late generalization": 0.25}, {"no late generalization": 0.25})
         row = {"width": int(width), "weight_decay": decay, "runs": found.units}

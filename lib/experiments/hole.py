@@ -8,8 +8,8 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from lib import estimates, words
 from lib import sweep as sweeps
+from lib.stats import estimates, words
 
 TASKS = ("arithmetic",)
 FACTORS = {"targets": ["all", "answers", "shown"]}

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from lib import estimates, words
 from lib.experiments.capacity import sweep
+from lib.stats import estimates, words
 
 __all__ = ["TASKS", "outcomes", "sweep"]
 TASKS = ("joint",)

@@ -5,8 +5,8 @@ import itertools
 import pandas as pd
 
 from lib import sweep as sweeps
+from lib.data.paper import LARGE, MLT
 from lib.experiments import found
-from lib.paper import LARGE, MLT
 from lib.run import Run
 
 TASKS = ("arithmetic",)

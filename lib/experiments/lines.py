@@ -4,10 +4,10 @@ import itertools
 
 import pandas as pd
 
-from lib import estimates, stats
+from lib import data
 from lib import sweep as sweeps
-from lib import tasks as corpora
 from lib.run import Run
+from lib.stats import estimates, intervals
 
 TASKS = ("arithmetic", "facts", "joint")
 SEEDS = False
@@ -18,9 +18,9 @@ LOOKS = (6, 20)  # registered seeds a cell
 PROFILES = {"full": {"widths": [14, 20, 28, 40, 56]}}
 DESCRIBED = (28, 56)  # the widths of the other arms
 CONTRASTS = 5  # primary ones of each kind, one a width of the registered sweep
-_both = corpora.make("joint", windows="lines")
-PUBLISHED = corpora.make("facts")
-SUMS, FACTS = len(corpora.PUBLISHED_ORDER), len(corpora.CAPITALS)  # lines
+_both = data.make("joint", windows="lines")
+PUBLISHED = data.make("facts")
+SUMS, FACTS = len(data.PUBLISHED_ORDER), len(data.CAPITALS)  # lines
 
 
 def share(copies: int) -> float:
@@ -85,7 +85,9 @@ def judged(runs: pd.DataFrame) -> pd.DataFrame:
             verdict = "not testable" if right["alone"].mean() < 0.5 else verdict if seen > 0.95 else "sums not learnt"
         does = (right["both"] >= 0.75) & (arm["both"]["facts_accuracy"] >= 0.95)
         low, high = (
-            stats.clopper_pearson(does.sum(), len(does), stats.ALPHA / CONTRASTS) if len(does) else (float("nan"),) * 2
+            intervals.clopper_pearson(does.sum(), len(does), intervals.ALPHA / CONTRASTS)
+            if len(does)
+            else (float("nan"),) * 2
         )
         row = {"width": int(width), "runs": lost.units, **{name: values.mean() for name, values in right.items()}}
         row |= {"seen": seen, "facts": arm["facts"]["facts_accuracy"].mean()}

@@ -4,10 +4,10 @@ import itertools
 
 import pandas as pd
 
-from lib import estimates
 from lib import sweep as sweeps
-from lib.measures import succeeded
 from lib.run import Run
+from lib.stats import estimates
+from lib.stats.measures import succeeded
 
 TASKS = ("arithmetic",)
 SEEDS = False

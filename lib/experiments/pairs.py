@@ -4,9 +4,9 @@ import itertools
 
 import pandas as pd
 
-from lib import estimates
 from lib import sweep as sweeps
 from lib.run import Run
+from lib.stats import estimates
 
 TASKS = ("arithmetic",)
 SEEDS = False

@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from lib import estimates, stats
+from lib import data
 from lib import sweep as sweeps
-from lib import tasks as corpora
 from lib.run import Run
+from lib.stats import estimates, intervals
 
 TASKS = ("arithmetic",)
 SEEDS = False
@@ -187,7 +187,7 @@ def kept(runs: pd.DataFrame) -> pd.DataFrame:
     -------
     Columns: width, parameters, runs; bits, their mean, low and high; all_bits, those of the whole table.
     """
-    task = corpora.make("arithmetic")
+    task = data.make("arithmetic")
     lines = task.text.splitlines()
     counts = pd.Series([line[5:].strip() for line in lines]).value_counts()
     entropy = float(np.log2(len(lines) / counts).mul(counts).sum())
@@ -195,7 +195,7 @@ def kept(runs: pd.DataFrame) -> pd.DataFrame:
     for (width, parameters), cell in runs[runs["answers"] == "dealt"].groupby(["width", "parameters"]):
         lacking = task.context * cell["loss"] - np.log(len(lines))  # nats a line
         bits = entropy - len(lines) * lacking / np.log(2)
-        low, high = stats.bootstrap(bits)
+        low, high = intervals.bootstrap(bits)
         row = {"width": width, "parameters": parameters, "runs": len(bits), "bits": bits.mean()}
         rows.append(row | {"low": low, "high": high, "all_bits": entropy})
     return pd.DataFrame(rows, columns=["width", "parameters", "runs", "bits", "low", "high", "all_bits"])

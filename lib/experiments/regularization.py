@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from lib import stats, words
-from lib.measures import succeeded
-from lib.words import size_name
+from lib.stats import intervals, words
+from lib.stats.measures import succeeded
+from lib.stats.words import size_name
 
 TASKS = ()  # it reads the runs of the replication
 
@@ -23,12 +23,12 @@ def paired(runs: pd.DataFrame) -> pd.DataFrame:
         if wide.shape[1] < 4 or wide.empty:
             continue
         base, wd = (wide[("right", variant)].astype(bool) for variant in ("base", "wd"))
-        pairs, only_base, only_wd, p = stats.mcnemar(base, wd)
+        pairs, only_base, only_wd, p = intervals.mcnemar(base, wd)
         both = int((base & wd).sum())
         difference = (wide[(measure, "wd")] - wide[(measure, "base")]).astype(float)
         row = {"task": task, "width": int(width), "pairs": pairs, "both": both, "only without": only_base}
         row |= {"only with": only_wd, "neither": pairs - both - only_base - only_wd, "p": p}
-        low, high = stats.bootstrap(difference)
+        low, high = intervals.bootstrap(difference)
         rows.append(row | {"difference": difference.mean(), "low": low, "high": high})
     counts = ["pairs", "both", "only without", "only with", "neither"]
     return pd.DataFrame(rows, columns=["task", "width", *counts, "p", "difference", "low", "high"])
@@ -42,7 +42,7 @@ def successes(runs: pd.DataFrame) -> pd.DataFrame:
     runs = runs[runs["variant"].isin(["base", "wd"])].sort_values(["task", "width", "variant"])
     cell = [f"{words.TASKS[r.task]}, {size_name(r.width)}" for r in runs.itertuples()]
     labelled = runs.assign(cell=cell, runs_are=runs["variant"].map(words.VARIANTS), success=succeeded(runs))
-    found = stats.shares(labelled, ["cell", "runs_are"], "success").rename(columns={"share": "mean"})
+    found = intervals.shares(labelled, ["cell", "runs_are"], "success").rename(columns={"share": "mean"})
     return found.set_index("cell").loc[list(dict.fromkeys(cell))].reset_index()
 
 

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lib import stats, words
+from lib import data
 from lib import sweep as sweeps
-from lib import tasks as texts
+from lib.data.paper import LARGE, REGULARIZED
 from lib.errors import some
-from lib.measures import RULES, reported, succeeded
-from lib.paper import LARGE, REGULARIZED, published
 from lib.run import Run
-from lib.words import size_name
+from lib.stats import intervals, words
+from lib.stats.measures import RULES, reported, succeeded
+from lib.stats.words import size_name
+from lib.sweep import published
 
-TASKS = texts.TASKS
+TASKS = data.TASKS
 SEEDS = False  # the registered numbers below, where none is asked for
 # Seeds a cell: the least that a chapter may be written on, and two goals, for a CPU and for a GPU.
 GOALS = (
@@ -89,7 +90,7 @@ def strips(curves: pd.DataFrame) -> pd.DataFrame:
     """
     table = pd.concat([reported(curves, rule) for rule in RULES]).assign(success=succeeded)
     keys = ["task", "width", "variant", "rule"]
-    cells = stats.shares(sweeps.unpooled(table, keys), keys, "success")
+    cells = intervals.shares(sweeps.unpooled(table, keys), keys, "success")
     places = {"of_task": table["task"].map(list(TASKS).index)}
     places["of_variant"] = table["variant"].map(list(words.VARIANTS).index)
     order = ["of_task", "width", "of_variant", "seed"]
@@ -160,7 +161,7 @@ def compared(curves: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
             values = table.loc[same & (table["variant"] == one["variant"]), measure].dropna()
             if pd.isna(one[measure]) or values.empty:
                 continue
-            low, high = stats.predict_score(values, (0, float("inf") if measure == "loss" else 100))
+            low, high = intervals.predict_score(values, (0, float("inf") if measure == "loss" else 100))
             rounding = 0.0005 if measure == "loss" else 0.05
             inside = low - rounding <= one[measure] <= high + rounding
             place = ("inside" if inside else "outside") if low == low else "no interval"
@@ -209,5 +210,7 @@ def orders(runs: pd.DataFrame) -> pd.DataFrame:
             right, held = int(succeeded(one).sum()), one["held_out_correct"]
             counts += [right, len(one)]
             row[said] = f"{right} of {len(one)}; {held.mean():.2f} ± {held.std():.2f}" if len(one) else "–"
-        rows.append(row | {"p of the difference": words.p_value(stats.fisher(*counts)) if all(counts[1::2]) else "–"})
+        rows.append(
+            row | {"p of the difference": words.p_value(intervals.fisher(*counts)) if all(counts[1::2]) else "–"}
+        )
     return pd.DataFrame(rows)

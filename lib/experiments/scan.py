@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 
-from lib import estimates, words
 from lib import sweep as sweeps
 from lib.run import Run
+from lib.stats import estimates, words
 
 TASKS = ("arithmetic", "facts", "joint")
 SEEDS = False

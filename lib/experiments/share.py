@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from lib import estimates
 from lib import sweep as sweeps
 from lib.experiments.pairs import PAIRS
 from lib.run import Run
+from lib.stats import estimates
 
 TASKS = ("arithmetic",)
 SEEDS = False

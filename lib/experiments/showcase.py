@@ -8,11 +8,12 @@ import itertools
 
 import pandas as pd
 
+from lib import data
 from lib import sweep as sweeps
-from lib import tasks as corpora
-from lib.paper import LARGE, SIZES, published
+from lib.data.paper import LARGE, SIZES
+from lib.sweep import published
 
-TASKS = corpora.TASKS
+TASKS = data.TASKS
 SEEDS = False  # the numbers below, where none is asked for
 PROFILES = {"full": {"widths": [width for width in SIZES if width != LARGE]}}
 FOLDER = "results/showcase"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lib import words
+from lib.stats import words
 
 TASKS = ()
 PROJECT, PUBLIC = "this project", "the paper's public code"

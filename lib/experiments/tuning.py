@@ -5,11 +5,11 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from lib import estimates
+from lib import data
 from lib import sweep as sweeps
-from lib import tasks as corpora
 from lib.experiments.pairs import PAIRS
 from lib.run import Run
+from lib.stats import estimates
 
 TASKS = ("arithmetic",)
 SEEDS = False
@@ -79,7 +79,7 @@ def chosen(table: pd.DataFrame, parts: tuple[str, ...] = ("rate",)) -> pd.DataFr
     """
     rows, rng = [], np.random.RandomState(0)
     recipe = ["learning_rate", "weight_decay", "batch"]
-    usable = table[table["part"].isin(parts)].fillna({"batch": corpora.make("arithmetic").batch})
+    usable = table[table["part"].isin(parts)].fillna({"batch": data.make("arithmetic").batch})
     for width, cell in usable.groupby("width"):
         wide = cell.pivot(index="seed", columns=[*recipe, "iteration"], values=["chooses", "tests"]).dropna()
         first, second = (wide[name].to_numpy() for name in ("chooses", "tests"))
