@@ -60,7 +60,7 @@ TESTS = "-m pytest -q -o addopts= -m gpu tests/test_training.py"  # without the 
 
 def cells() -> list[Run]:
     """MLT's registered runs in order of worth."""
-    sweep = replication.sweep(list(replication.TASKS), [LARGE], SEEDS, Run.iterations)
+    sweep = replication.sweep(list(replication.TASKS), [LARGE], seeds=SEEDS, iterations=Run.iterations)
     worth = [WORTH.index(cell) for cell in zip(sweep["task"], sweep["variant"], strict=True)]
     return rows(sweep.assign(worth=worth).sort_values(["seed", "worth"]))
 
@@ -95,7 +95,9 @@ def train(pipe, run: Run, folder: str, device: str, deadline: float) -> None:
                 pipe.recv()
             pipe.send((iteration, time.monotonic()))
 
-    course.train_stack([run], folder, device, deadline, tell, lambda: len(told) > 1 and pipe.poll())
+    course.train_stack(
+        [run], folder, device=device, deadline=deadline, tell=tell, stop=lambda: len(told) > 1 and pipe.poll()
+    )
 
 
 class Child:

@@ -68,11 +68,15 @@ def _trains(command):
 
 
 def _train(
-    sweep, chosen: settings.Settings, time_budget: str | None, cluster: str, long: bool, cores: int | None
+    sweep, chosen: settings.Settings, *, time_budget: str | None, cluster: str, long: bool, cores: int | None
 ) -> None:
     budget = seconds(time_budget)
     cores = None if cores is None else whole("cores", cores, (1, 10_000))
-    click.echo(lab.run(sweep, chosen.store, chosen.device, budget, cluster, long, cores).report())
+    click.echo(
+        lab.run(
+            sweep, chosen.store, device=chosen.device, time_budget=budget, cluster=cluster, long=long, cores=cores
+        ).report()
+    )
 
 
 @click.group()
@@ -93,7 +97,7 @@ class _Experiments(click.Group):
 
         def train(time_budget: str | None, cluster: str, long: bool, cores: int | None, **given) -> None:
             chosen = settings.settle(given, name, here=not cluster)
-            _train(chosen.sweep(), chosen, time_budget, cluster, long, cores)
+            _train(chosen.sweep(), chosen, time_budget=time_budget, cluster=cluster, long=long, cores=cores)
 
         about = (module.__doc__ or name).splitlines()[0]
         return click.command(name, help=about)(options(_trains(train), experiments.factors(name)))

@@ -51,13 +51,13 @@ class Settings:
         """
         make = experiments.load(self.experiment).sweep
         if self.seeds and self.seeds > FEW_SEEDS:
-            each = len(make(self.tasks, self.widths, 1, self.iterations, **self.factors))
+            each = len(make(self.tasks, self.widths, seeds=1, iterations=self.iterations, **self.factors))
             if each * self.seeds > MOST_RUNS:
                 raise UserError(
                     f"seeds is {self.seeds}, but it must be at most {MOST_RUNS // each} here, where each seed has "
                     f"{each:,} runs."
                 )
-        return make(self.tasks, self.widths, self.seeds, self.iterations, **self.factors)
+        return make(self.tasks, self.widths, seeds=self.seeds, iterations=self.iterations, **self.factors)
 
 
 def _one_of(name: str, value, choices) -> None:

@@ -42,7 +42,7 @@ def answer():
     more = geometry.gained(table, 28)
     if more.units:
         each.append(
-            f"with the embeddings of 5 and 7 put where their neighbours say, n28 gains {more.mean:+.1f} of 4 ({words.span(more.low, more.high, 1, '', 1)}, {more.units} runs)"
+            f"with the embeddings of 5 and 7 put where their neighbours say, n28 gains {more.mean:+.1f} of 4 ({words.span(more.low, more.high, scale=1, unit='', digits=1)}, {more.units} runs)"
         )
     return text + words.listing(each) + "."
 

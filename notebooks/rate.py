@@ -74,7 +74,7 @@ def shares():
     }
     table = pd.concat([part.assign(what=what) for what, part in lines.items()])
     marks = dict(zip(["half"], found.loc[found["quantity"] == "w50", "mean"], strict=False))
-    return charts.spectrum(table, "what", "share (%)", thresholds=marks), table
+    return charts.spectrum(table, "what", title="share (%)", thresholds=marks), table
 
 
 chapter.figure("rate_shares", answered, shares)
@@ -204,7 +204,7 @@ def bits():
             "size": words.size_name(r.width),
             "parameters": f"{r.parameters:,}",
             "runs": r.runs,
-            "bits stored": f"{r.bits:.0f} ({words.span(r.low, r.high, 1, '')})",
+            "bits stored": f"{r.bits:.0f} ({words.span(r.low, r.high, scale=1, unit='')})",
         }
         | {"of the table (%)": f"{100 * r.bits / r.all_bits:.0f}", "bits a parameter": f"{r.bits / r.parameters:.2f}"}
         for r in rate.kept(answered).itertuples()

@@ -99,7 +99,7 @@ chapter.figure("published", counted, lambda: (charts.predicted(compared, "cell")
 def misfits():
     found = compared[compared["place"] == "outside"]
     cells = "; ".join(
-        f"{r.cell}, {r.measure} {r.published:.3g} ({words.span(r.low, r.high, 1, '', 3 if 'loss' in r.measure else 1)})"
+        f"{r.cell}, {r.measure} {r.published:.3g} ({words.span(r.low, r.high, scale=1, unit='', digits=3 if 'loss' in r.measure else 1)})"
         for r in found.itertuples()
     )
     return f"{len(found)} of the {len(compared)} published numbers lie outside" + (f": {cells}." if cells else ".")

@@ -96,7 +96,7 @@ plain = here.runs[(here.runs["layers"] == 1) & (here.runs["expansion"] == 1)]
 def by_width(rows):
     order = list(words.SHORT.values())
     rows = rows[rows["shape"] == "width"].sort_values("measure", key=lambda names: names.map(order.index), kind="stable")
-    return charts.spectrum(rows, "measure", "right at the end (%)", "width"), rows
+    return charts.spectrum(rows, "measure", title="right at the end (%)", x="width"), rows
 
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Is there a size that does both? One layer, by width: what each task alone leaves at the end.", "name": "fig-spectrum"}}

@@ -39,10 +39,10 @@ def loss_and_gradient(run: Run, flat: torch.Tensor, offsets: torch.Tensor) -> tu
 def inline(monkeypatch):
     """Training in this process, one run after another: the same code, less the start of the workers."""
 
-    def train(cores, runs, folder, deadline, tell, weights, stop):
+    def train(cores, runs, folder, *, deadline, tell, weights, stop):
         for run in runs:
             told = lambda i, run=run: tell(run.id, i, "1 core")  # noqa: E731
-            course.train_stack([run], folder, "cpu", deadline, told, stop, weights)
+            course.train_stack([run], folder, device="cpu", deadline=deadline, tell=told, stop=stop, weights=weights)
 
     monkeypatch.setattr(workers, "_on_cpu", train)
 

@@ -59,7 +59,7 @@ print(json.dumps({"run": found["run"], "columns": list(found.index), "vocabulary
 @pytest.fixture(scope="module")
 def store(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("store")
-    course.train_stack([RUN], folder, "cpu", math.inf)
+    course.train_stack([RUN], folder, device="cpu", deadline=math.inf)
     return folder
 
 

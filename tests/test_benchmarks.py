@@ -272,7 +272,10 @@ def test_without_a_gpu_nothing_is_done(clock, monkeypatch, tmp_path):
 
 def test_mlt_is_trained_as_it_was_registered():
     """In bfloat16, a seed of every cell before the next; its work an update is what was counted by hand."""
-    runs, sweep = gpu.cells(), replication.sweep(["arithmetic", "joint", "facts"], [LARGE], gpu.SEEDS, 30_000)
+    runs, sweep = (
+        gpu.cells(),
+        replication.sweep(["arithmetic", "joint", "facts"], [LARGE], seeds=gpu.SEEDS, iterations=30_000),
+    )
     assert len(runs) == len({run.id for run in runs}) == 70 and {run.id for run in runs} == set(sweep["run"])
     assert {run.precision for run in runs} == {"bfloat16"} and [run.seed for run in runs] == sorted([*range(10)] * 7)
     tasks = ["arithmetic", "joint", "facts"] * 2 + ["arithmetic"]
@@ -299,7 +302,7 @@ def test_nine_minutes_of_an_h100(clock, tmp_path):
 def test_what_is_there_is_not_trained_again(clock, monkeypatch, tmp_path):
     runs = [replace(MADE_UP, seed=seed) for seed in range(4)]
     for run, folder in zip(runs, ("results", "work", "store"), strict=False):
-        course.train_stack([run], str(tmp_path / folder), "cpu", math.inf)
+        course.train_stack([run], str(tmp_path / folder), device="cpu", deadline=math.inf)
     monkeypatch.setattr(gpu, "RESULTS", tmp_path / "results")
     said = gpu.everything(runs, tmp_path, 60, "cpu", tmp_path / "work")
     assert clock.begun == runs[3:] and Store(tmp_path / "store").ids() == {run.id for run in runs[1:3]}
@@ -308,7 +311,7 @@ def test_what_is_there_is_not_trained_again(clock, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(("status", "said"), [(1, "failed .*thrown away"), (None, "did not end in time.*goes on")])
 def test_nothing_is_kept_before_the_tests_have_passed(clock, monkeypatch, tmp_path, status, said):
-    course.train_stack([MADE_UP], str(tmp_path / "work"), "cpu", math.inf)
+    course.train_stack([MADE_UP], str(tmp_path / "work"), device="cpu", deadline=math.inf)
     (tmp_path / ".git").mkdir()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     large = gpu.cells()[0]
@@ -339,7 +342,9 @@ def test_the_tests_that_need_a_gpu_are_found_without_plugins():
 def test_waiting_for_a_turn_is_no_training(monkeypatch, tmp_path):
     now = [0.0]
     monkeypatch.setattr(course.time, "monotonic", lambda: now[0])
-    course.train_stack([MADE_UP], str(tmp_path), "cpu", 1e9, lambda at: now.append(now.pop() + 100))
+    course.train_stack(
+        [MADE_UP], str(tmp_path), device="cpu", deadline=1e9, tell=lambda at: now.append(now.pop() + 100)
+    )
     assert now[0] > 1_000 and Store(tmp_path).details(MADE_UP.id)["seconds"] == 0
 
 

@@ -126,7 +126,7 @@ def test_causes_are_all_experiments_and_each_run_once():
 
 
 def test_a_look_counts_when_all_of_it_is_there():
-    sweep = order.sweep([], [14], None, 30_000, ["anywhere", "pairs"])
+    sweep = order.sweep([], [14], seeds=None, iterations=30_000, windows=["anywhere", "pairs"])
     first = sweep[sweep["look"] == 1]
     assert len(causes.due(sweep, first.iloc[1:], None)) == 0
     assert len(causes.due(sweep, sweep.iloc[:-1], None)) == len(first) == 24
@@ -277,7 +277,7 @@ def test_each_task_alone_is_read_as_often_as_in_both():
     for alone, both in (("alone", "both"), ("alone 4", "both 4"), ("alone 16", "both 16")):
         assert arms[alone].batch == pytest.approx(882 * 196 / arms[both].offsets, abs=0.5)
     assert arms["alone"].batch + arms["facts"].batch == 882
-    every = lines.sweep(list(lines.TASKS), [14, 28], None, 30_000, lines.FACTORS["arm"])
+    every = lines.sweep(list(lines.TASKS), [14, 28], seeds=None, iterations=30_000, arm=lines.FACTORS["arm"])
     assert set(every.loc[every["width"] == 14, "arm"]) == set(lines.EVERYWHERE)
 
 

@@ -272,7 +272,7 @@ def test_both_kinds_of_order_are_compared():
 
 def test_the_ten_points_from_the_stored_runs():
     store = Store("results")
-    sweep = capacity.sweep(["arithmetic", "facts", "joint"], [14, 28, 56], 1, 30_000)
+    sweep = capacity.sweep(["arithmetic", "facts", "joint"], [14, 28, 56], seeds=1, iterations=30_000)
     found = store.runs(sweep["run"]).assign(variant="base")
     sums, facts = (store.items(found[found["task"] == task], [30_000]) for task in ("arithmetic", "facts"))
     said = points.numbers(found, store.curves(found), sums, facts)

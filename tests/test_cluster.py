@@ -52,7 +52,7 @@ def local(tmp_path_factory) -> Path:
     """The store of the same runs, trained here."""
     folder = tmp_path_factory.mktemp("local")
     for run in RUNS:
-        assert course.train_stack([run], str(folder), "cpu", float("inf"))
+        assert course.train_stack([run], str(folder), device="cpu", deadline=float("inf"))
     return folder
 
 

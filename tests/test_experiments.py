@@ -108,7 +108,7 @@ def test_every_experiment_says_what_it_needs():
 
 
 def test_a_sweep_is_the_published_protocol():
-    sweep = capacity.sweep(["joint", "arithmetic"], [384, 14, 14], 3, 30_000)
+    sweep = capacity.sweep(["joint", "arithmetic"], [384, 14, 14], seeds=3, iterations=30_000)
     runs = sweeps.rows(sweep)
     assert [run.id for run in runs] == sweep["run"].tolist() and sweep["run"].is_unique
     assert sweep["seed"].tolist() == sorted(sweep["seed"])  # seeds vary slowest
@@ -130,7 +130,7 @@ def test_a_sweep_survives_a_table():
 
 
 def test_the_replication():
-    sweep = replication.sweep(["arithmetic", "facts", "joint"], [14, 384], None, 30_000)
+    sweep = replication.sweep(["arithmetic", "facts", "joint"], [14, 384], seeds=None, iterations=30_000)
     assert sweep["run"].is_unique
     counts = sweep.groupby(["task", "variant", "width"]).size().to_dict()
     expected = {("arithmetic", "base"): 100, ("arithmetic", "wd"): 100, ("arithmetic", "one order"): 20}
@@ -142,7 +142,7 @@ def test_the_replication():
     decayed = sweep[sweep["variant"] == "wd"]
     assert set(decayed["dropout"]) == {0.0} and set(decayed["weight_decay"]) == {0.1}
     # The least that a chapter may be written on comes first.
-    first = sweep.head(len(replication.sweep(["arithmetic"], [14, 384], 20, 30_000)))
+    first = sweep.head(len(replication.sweep(["arithmetic"], [14, 384], seeds=20, iterations=30_000)))
     assert set(first["task"]) == {"arithmetic"} and first["seed"].max() == 19
 
 

@@ -112,7 +112,14 @@ def test_the_gradient_is_that_of_what_counts(targets):
     assert Stack([run]).engine == "plain"
     drawn = uniform(stream(stack.seeds, stack.step, 0), 50, corpus.offsets)
     windows, often = draw(
-        stack.seeds, stack.step, stack.text, stack.counted, 50, stack.turns, corpus.stride, corpus.context
+        stack.seeds,
+        stack.step,
+        text=stack.text,
+        counted=stack.counted,
+        batch=50,
+        turns=stack.turns,
+        stride=corpus.stride,
+        context=corpus.context,
     )
     assert windows.shape == (1, corpus.offsets, 10) and often.shape == (1, corpus.offsets, 9)
 
@@ -169,7 +176,7 @@ def test_only_aligned_windows_can_have_targets():
 @pytest.mark.parametrize("module", [clock, hole])
 def test_exploratory_runs_have_seeds_of_their_own(module):
     factors = module.FACTORS
-    sweep = module.sweep(["arithmetic"], [14, 28], 3, 100, **factors)
+    sweep = module.sweep(["arithmetic"], [14, 28], seeds=3, iterations=100, **factors)
     assert sweep["run"].is_unique and sorted(set(sweep["seed"])) == [300, 301, 302] and len(sweep) % 6 == 0
     assert isinstance(sweep, pd.DataFrame)
 

@@ -298,7 +298,7 @@ def test_a_checkpoint_that_cannot_be_read_stays_and_its_run_does_not_begin_anew(
     unreadable(path := store.checkpoint_path(run))
     before = path.stat()
     with pytest.raises(UserError, match=rf"^store cannot read {path}"):
-        course.train_stack([run], str(store.folder), "cpu", float("inf"))
+        course.train_stack([run], str(store.folder), device="cpu", deadline=float("inf"))
     assert path.stat() == before and run.id not in store.ids()
 
 
@@ -438,10 +438,12 @@ def test_how_often_a_run_is_evaluated_makes_it_no_other(inline, tmp_path):
 
 def test_weights_survive_an_interruption(tmp_path):
     looks = iter(range(10**6))
-    while not course.train_stack([TINY], str(tmp_path), "cpu", float("inf"), weights={TINY.id: "log"},
+    while not course.train_stack([TINY], str(tmp_path), device="cpu", deadline=float("inf"), weights={TINY.id: "log"},
                                   stop=lambda: next(looks) % 7 == 6):  # fmt: skip
         pass
-    assert course.train_stack([TINY], str(tmp_path / "whole"), "cpu", float("inf"), weights={TINY.id: "log"})
+    assert course.train_stack(
+        [TINY], str(tmp_path / "whole"), device="cpu", deadline=float("inf"), weights={TINY.id: "log"}
+    )
     parts, whole = (Store(folder).weights(TINY) for folder in (tmp_path, tmp_path / "whole"))
     assert parts.keys() == whole.keys() and all(torch.equal(parts[at], whole[at]) for at in whole)
 
@@ -449,7 +451,9 @@ def test_weights_survive_an_interruption(tmp_path):
 def test_a_run_that_another_engine_or_processor_went_on_with_says_so(cache, monkeypatch, tmp_path):
     def train(updates: int) -> None:
         looks = iter(range(10**6))
-        course.train_stack([TINY], str(tmp_path), "cpu", float("inf"), stop=lambda: next(looks) == updates)
+        course.train_stack(
+            [TINY], str(tmp_path), device="cpu", deadline=float("inf"), stop=lambda: next(looks) == updates
+        )
 
     train(4)
     train(4)
@@ -468,8 +472,8 @@ def test_a_checkpoint_of_before_they_said_where_is_gone_on_with(monkeypatch, tmp
     looks, save = iter(range(10**6)), Store.save_checkpoint
     with monkeypatch.context() as patch:
         patch.setattr(Store, "save_checkpoint", lambda *what: what[2].pop("where", None) is save(*what))
-        course.train_stack([TINY], str(tmp_path), "cpu", float("inf"), stop=lambda: next(looks) == 4)
-    assert course.train_stack([TINY], str(tmp_path), "cpu", float("inf"))
+        course.train_stack([TINY], str(tmp_path), device="cpu", deadline=float("inf"), stop=lambda: next(looks) == 4)
+    assert course.train_stack([TINY], str(tmp_path), device="cpu", deadline=float("inf"))
     assert Store(tmp_path).details(TINY.id)["processor"] == course.processor()
 
 
@@ -483,8 +487,8 @@ def test_the_time_of_a_run_is_that_of_all_its_parts(monkeypatch, tmp_path):
 
     with monkeypatch.context() as patch:
         patch.setattr(Stack, "advance", slowly)
-        course.train_stack([TINY], str(tmp_path), "cpu", float("inf"), stop=lambda: next(looks) == 4)
-    assert course.train_stack([TINY], str(tmp_path), "cpu", float("inf"))
+        course.train_stack([TINY], str(tmp_path), device="cpu", deadline=float("inf"), stop=lambda: next(looks) == 4)
+    assert course.train_stack([TINY], str(tmp_path), device="cpu", deadline=float("inf"))
     assert 0.7 <= Store(tmp_path).details(TINY.id)["seconds"] < 4
 
 
@@ -504,7 +508,7 @@ def test_who_trains_into_a_store_hears_of_another_command(cli, tmp_path):
 def test_what_another_command_has_trained_meanwhile_is_not_trained_again(monkeypatch, tmp_path):
     runs = [replace(TINY, seed=seed) for seed in range(3)]
     trained, through = [], connection.Connection.send
-    other = lambda: course.train_stack(runs[1:2], str(tmp_path), "cpu", float("inf"))  # noqa: E731
+    other = lambda: course.train_stack(runs[1:2], str(tmp_path), device="cpu", deadline=float("inf"))  # noqa: E731
 
     def send(pipe, what):
         if isinstance(what, tuple) and isinstance(what[0], Run):
@@ -535,14 +539,14 @@ def test_chunks_are_bounded_by_time(monkeypatch, tmp_path):
         made.clear()
         monkeypatch.setattr(Stack, "advance", slow)
         run = replace(TINY, iterations=800)
-        course.train_stack([run], str(tmp_path / str(each)), "cpu", now[0] + 200 * each)
+        course.train_stack([run], str(tmp_path / str(each)), device="cpu", deadline=now[0] + 200 * each)
         assert max(made) >= least and max(made) * each <= max(each, 1.5 * course.CHUNK_SECONDS)
 
 
 def test_a_clock_that_is_set_back_is_not_looked_at(monkeypatch, tmp_path):
     back = iter(range(10**9, 0, -3600))
     monkeypatch.setattr(time, "time", lambda: float(next(back)))
-    assert course.train_stack([TINY], str(tmp_path), "cpu", float("inf"))
+    assert course.train_stack([TINY], str(tmp_path), device="cpu", deadline=float("inf"))
     assert 0 <= Store(tmp_path).details(TINY.id)["seconds"] < 600
 
 

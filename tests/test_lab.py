@@ -95,7 +95,7 @@ def test_whatever_trains_says_before_it_how_long_it_will_take(cli, monkeypatch, 
 
 def test_how_many_cores_train_can_be_said(cli, monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr(workers, "_on_cpu", lambda cores, *_: asked.append(cores))
+    monkeypatch.setattr(workers, "_on_cpu", lambda cores, *_, **how: asked.append(cores))
     monkeypatch.setattr(course, "cores", lambda: 8)
     for more in ((), ("--cores", 3)):
         told = cli(*TINY, "--seeds", 12, *more, "--store", tmp_path)[2]
@@ -164,8 +164,8 @@ def test_rerun(cli, tmp_path):
 
 
 def test_runs_of_days_are_left_to_a_gpu(inline, tmp_path):
-    sweep = capacity.sweep(["arithmetic"], [6, 384], 1, 40)
-    long = capacity.sweep(["arithmetic"], [384], 1, 30_000)
+    sweep = capacity.sweep(["arithmetic"], [6, 384], seeds=1, iterations=40)
+    long = capacity.sweep(["arithmetic"], [384], seeds=1, iterations=30_000)
     outcome = lab.run(pd.concat([sweep[sweep["width"] == 6], long]), str(tmp_path))
     assert (outcome.trained, len(outcome.left_to_gpu), len(outcome.missing)) == (1, 1, 1)
     assert outcome.report().endswith(
@@ -219,7 +219,7 @@ class Clock:
 
 
 def test_a_time_budget_stops_cleanly_and_the_same_call_goes_on(inline, monkeypatch, tmp_path):
-    sweep = capacity.sweep(["arithmetic"], [6], 2, 400)
+    sweep = capacity.sweep(["arithmetic"], [6], seeds=2, iterations=400)
     parts, rounds = str(tmp_path / "parts"), 0
     with monkeypatch.context() as patch:
         patch.setattr(lab, "time", clock := Clock())
@@ -246,14 +246,14 @@ def test_large_checkpoints_are_written_once_in_ten_minutes(monkeypatch, tmp_path
     monkeypatch.setattr(course, "time", Clock(step=50))
     saved, save = [], Store.save_checkpoint
     monkeypatch.setattr(Store, "save_checkpoint", lambda *what: saved.append(course.time.now) or save(*what))
-    course.train_stack([Run("arithmetic", 6, 0, iterations=40)], str(tmp_path), "cpu", float("inf"))
+    course.train_stack([Run("arithmetic", 6, 0, iterations=40)], str(tmp_path), device="cpu", deadline=float("inf"))
     assert len(saved) > 5 and min(np.diff(saved)) > 600
 
 
 def test_after_the_deadline_nothing_is_begun(tmp_path):
     run = Run("arithmetic", 6, 0, iterations=40)
-    assert not course.train_stack([run], str(tmp_path / "a"), "cpu", time.monotonic() - 1)
-    assert not course.train_stack([run], str(tmp_path / "a"), "cpu", float("inf"), stop=lambda: True)
+    assert not course.train_stack([run], str(tmp_path / "a"), device="cpu", deadline=time.monotonic() - 1)
+    assert not course.train_stack([run], str(tmp_path / "a"), device="cpu", deadline=float("inf"), stop=lambda: True)
     assert not (tmp_path / "a").exists()
 
 
@@ -267,7 +267,7 @@ def test_a_deadline_that_is_over_before_the_first_update_does_not_keep_a_run_whe
 
     monkeypatch.setattr(course, "Stack", slow)
     calls = 1
-    while not course.train_stack([run], str(tmp_path), "cpu", course.time.now + 5):
+    while not course.train_stack([run], str(tmp_path), device="cpu", deadline=course.time.now + 5):
         assert Store(tmp_path).load_checkpoint(run)[0]["iteration"] == calls
         calls += 1
     assert calls == 40
@@ -275,9 +275,9 @@ def test_a_deadline_that_is_over_before_the_first_update_does_not_keep_a_run_whe
 
 def test_a_run_trained_in_a_stack_is_the_run_trained_alone(tmp_path):
     runs = [Run("arithmetic", 6, seed, iterations=40) for seed in range(3)]
-    assert course.train_stack(runs, str(tmp_path / "stack"), "cpu", float("inf"))
+    assert course.train_stack(runs, str(tmp_path / "stack"), device="cpu", deadline=float("inf"))
     for run in runs:
-        assert course.train_stack([run], str(tmp_path / "alone"), "cpu", float("inf"))
+        assert course.train_stack([run], str(tmp_path / "alone"), device="cpu", deadline=float("inf"))
     same_evidence(tmp_path / "stack", tmp_path / "alone")
 
 
@@ -289,7 +289,7 @@ def test_a_run_that_stops_early_is_the_beginning_of_the_whole_run(tmp_path):
     assert np.array_equal(part.rates(), whole.rates()) and lab.cost(part) == pytest.approx(lab.cost(whole) * 40 / 60)
     store = Store(tmp_path)
     for run in (whole, part):
-        assert course.train_stack([run], str(tmp_path), "cpu", float("inf"), weights={run.id: "final"})
+        assert course.train_stack([run], str(tmp_path), device="cpu", deadline=float("inf"), weights={run.id: "final"})
     everything, beginning = (store.stored(run.id).columns for run in (whole, part))
     assert len(everything["loss"]) == 61 and list(store.weights(part)) == [40]
     for name in ("iteration", "loss", "greedy"):
@@ -378,7 +378,7 @@ def test_killed_runs_go_on_and_end_the_same(tmp_path):
 
     for seed in range(2):
         run = Run("arithmetic", 6, seed, iterations=5_000)
-        assert course.train_stack([run], str(tmp_path / "whole"), "cpu", float("inf"))
+        assert course.train_stack([run], str(tmp_path / "whole"), device="cpu", deadline=float("inf"))
     same_evidence(killed, tmp_path / "whole")
 
 
@@ -563,7 +563,7 @@ def test_a_damaged_run_stops_the_command_before_anything_is_trained(cli, tmp_pat
 def test_a_store_that_cannot_be_written_stops_the_command_before_anything_is_trained(cli, tmp_path, monkeypatch):
     cli(*TINY, "--seeds", 1, "--store", tmp_path)
     monkeypatch.setattr(os, "fsync", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
-    monkeypatch.setattr(workers, "_on_cpu", lambda *_: pytest.fail("it was trained"))
+    monkeypatch.setattr(workers, "_on_cpu", lambda *_, **how: pytest.fail("it was trained"))
     status, _, message = cli(*TINY, "--seeds", 2, "--store", tmp_path)
     assert status != 0 and one_sentence(message) and f"store cannot write {tmp_path}/store.json (Permission" in message
 

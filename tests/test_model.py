@@ -179,7 +179,7 @@ def test_both_forms_of_attention_agree_with_torch():
     q, k, v = torch.randn(3, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     reference = F.scaled_dot_product_attention(q, k, v, is_causal=True)
     for gpu in (False, True):
-        result = transformer.attend(q, k, v, lambda x: x, gpu)
+        result = transformer.attend(q, k, v, drop=lambda x: x, gpu=gpu)
         torch.testing.assert_close(result, reference, rtol=1e-12, atol=1e-12)  # float64; the order of sums
 
 
@@ -270,8 +270,8 @@ def test_dropout_does_not_depend_on_the_neighbours():
     a = architecture("arithmetic", 14, layers=2, heads=2)
     flat, tokens = random_parameters(a, 2), torch.arange(a.context).expand(2, 4, -1)
     keys = torch.tensor([11, 12])
-    both = forward(a, flat, tokens, 0.3, keys)
-    alone = forward(a, flat[1:], tokens[1:], 0.3, keys[1:])
+    both = forward(a, flat, tokens, dropout=0.3, key=keys)
+    alone = forward(a, flat[1:], tokens[1:], dropout=0.3, key=keys[1:])
     torch.testing.assert_close(both[1:], alone, rtol=1e-12, atol=1e-12)  # float64: another mask would change all
     without = forward(a, flat, tokens)
     assert (both - without).abs().mean() > 1e-3 * without.abs().mean()
@@ -283,7 +283,9 @@ def test_dropout_reaches_every_published_site(monkeypatch):
     monkeypatch.setattr(
         transformer, "_dropout", lambda x, rate, key, site: seen.append((tuple(x.shape[1:]), site)) or x
     )
-    forward(a, random_parameters(a, 1), torch.zeros(5, a.context, dtype=torch.int64), 0.2, torch.tensor([0]))
+    forward(
+        a, random_parameters(a, 1), torch.zeros(5, a.context, dtype=torch.int64), dropout=0.2, key=torch.tensor([0])
+    )
     T, d = a.context, a.width
     block = [(5, 1, T, T), (5, T, d), (5, T, d)]
     assert [shape for shape, _ in seen] == [(5, T, d), *block, *block]

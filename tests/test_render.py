@@ -59,7 +59,7 @@ def test_figure_tells_the_runs_and_offers_the_data(tmp_path, monkeypatch, capsys
     shown = []
     monkeypatch.setattr(render, "emit", lambda bundle, text: shown.append(bundle))
     monkeypatch.setenv(render.DATA, str(tmp_path))
-    render.figure(chart(), TABLE, "points", runs(("a", 14, 0, "cpu")))
+    render.figure(chart(), TABLE, name="points", runs=runs(("a", 14, 0, "cpu")))
     assert "1 run (1 seed), trained on CPU." in shown[0]["text/html"]
     assert 'href="../_static/points.csv"' in shown[0]["text/html"]
     assert (tmp_path / "points.csv").read_text() == "width,loss,note\n14,0.746123,a</script>\n28,1,ü\n"

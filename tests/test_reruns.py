@@ -86,7 +86,7 @@ def made_up(run: Run, kept: list[int], store: Store) -> None:
 def quick(monkeypatch, tmp_path):
     """Runs are made up, and pictures are not drawn, but compiled as they are for drawing."""
 
-    def train(cores, runs, folder, deadline, tell, weights, stop):
+    def train(cores, runs, folder, *, deadline, tell, weights, stop):
         for run in runs:
             made_up(run, course.kept(run, weights.get(run.id, "")), Store(folder))
 
@@ -145,7 +145,7 @@ def test_the_parameters_of_the_readme_draw_what_they_can(name, quick, tmp_path):
 @pytest.mark.parametrize("name", notebooks.names())
 def test_with_half_of_the_runs_and_then_with_other_seeds_in_the_same_kernel(name, quick, monkeypatch, tmp_path):
     whole = workers._on_cpu
-    half = lambda cores, runs, *how: whole(cores, [run for run in runs if int(run.id, 16) % 2], *how)  # noqa: E731
+    half = lambda cores, runs, *args, **how: whole(cores, [r for r in runs if int(r.id, 16) % 2], *args, **how)  # noqa: E731
     monkeypatch.setattr(workers, "_on_cpu", half)
     rerun(name, {"seeds": 1}, store=str(tmp_path / "runs"), seeds=3, iterations=300, widths=[14, 28])
 

@@ -55,7 +55,7 @@ def last_logits(run: Run, flat: torch.Tensor, texts: list[str]) -> np.ndarray:
 
 
 def test_the_showcase_is_the_first_seeds_of_the_published_protocol():
-    sweep = showcase.sweep(list(showcase.TASKS), [14, 28, 56], None, 30_000)
+    sweep = showcase.sweep(list(showcase.TASKS), [14, 28, 56], seeds=None, iterations=30_000)
     assert set(sweep["weights"]) == {"late"} and sweep["run"].is_unique
     assert sweep.groupby(["task", "width"])["seed"].agg(list).to_dict() == {
         (task, width): [0, 1] if task == "arithmetic" else [0]

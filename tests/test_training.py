@@ -487,8 +487,10 @@ def test_gradients_are_summed_in_pieces():
     gradients = []
     for one in (stack, plain):
         flat = one.flat.double().requires_grad_()
-        windows, often = one._draw(one.seeds, one.step, one.text, None, 882, one.turns, 1, 9)
-        loss = one._objective(one.architecture, flat, windows, often, 0.0, None, one.gpu)
+        windows, often = one._draw(
+            one.seeds, one.step, text=one.text, counted=None, batch=882, turns=one.turns, stride=1, context=9
+        )
+        loss = one._objective(one.architecture, flat, windows=windows, often=often, dropout=0.0, key=None, gpu=one.gpu)
         gradients += torch.autograd.grad(loss, flat)
     torch.testing.assert_close(*gradients, rtol=1e-10, atol=1e-14)  # float64; the order of sums
 
@@ -497,7 +499,7 @@ def test_a_wide_model_is_computed_whole(monkeypatch):
     """In one piece, and without its kernel by the products of a CPU; and it trains alone."""
     forms, attend = [], transformer.attend
     monkeypatch.setattr(transformer, "pieces", lambda *_: pytest.fail("it was cut"))
-    monkeypatch.setattr(transformer, "attend", lambda *a: forms.append(a[-1]) or attend(*a))
+    monkeypatch.setattr(transformer, "attend", lambda *a, **how: forms.append(how["gpu"]) or attend(*a, **how))
     run = replace(WIDE, dropout=0.0)
     flat = initialize(run.architecture, [0]).double() * 3
     windows = torch.arange(40).view(4, 10) % 17
@@ -506,9 +508,11 @@ def test_a_wide_model_is_computed_whole(monkeypatch):
     assert forms == [False] * 4
 
     stacks = []
-    monkeypatch.setattr(course, "train_stack", lambda runs, *_: stacks.append(len(runs)) or True)
+    monkeypatch.setattr(course, "train_stack", lambda runs, *_, **how: stacks.append(len(runs)) or True)
     for one in (run, replace(run, width=64)):
-        course.train_stacks([replace(one, seed=seed) for seed in range(3)], "", 0, None, {}, None)
+        course.train_stacks(
+            [replace(one, seed=seed) for seed in range(3)], "", deadline=0, tell=None, weights={}, stop=None
+        )
     assert stacks == [1, 1, 1, 3]
 
 
@@ -539,7 +543,7 @@ def check_kernel(device, kind, bound, context, dropout):
     key = torch.tensor([2**62 + 5, -7], device=device)
     exact = qkv.double().requires_grad_()
     q, k, v = (x.view(S, B, context, heads, size).transpose(2, 3) for x in exact.chunk(3, dim=-1))
-    expected = transformer.attend(q, k, v, lambda x: transformer._dropout(x, dropout, key, 4), False)
+    expected = transformer.attend(q, k, v, drop=lambda x: transformer._dropout(x, dropout, key, 4), gpu=False)
     expected = expected.transpose(2, 3).reshape(S, B, context, -1)
     qkv.requires_grad_()
     found = attention.attend(qkv, transformer.mix(key + 4), heads, dropout)

@@ -79,7 +79,7 @@ def test_judge_mean_refuses_what_is_not_a_share(scores):
     ],
 )
 def test_trade_off(interval, adjusted_p, runs, verdict):
-    assert rules.trade_off(0.7, interval, adjusted_p, runs, "Newcombe").verdict == verdict
+    assert rules.trade_off(0.7, interval, adjusted_p=adjusted_p, runs=runs, method="Newcombe").verdict == verdict
 
 
 SUCCEEDED, FAILED = Interval(0.6, 1.0), Interval(0.0, 0.4)

@@ -195,6 +195,6 @@ def figure(
         if runs is not None:
             some(runs)
         chart, data = make()
-        render.figure(chart, data, name, runs, _command(experiment, {}) if experiment else "")
+        render.figure(chart, data, name=name, runs=runs, made=_command(experiment, {}) if experiment else "")
 
     show(drawn)

@@ -237,7 +237,10 @@ def trade_offs(runs: pd.DataFrame) -> pd.DataFrame:
     kept = ["variant", "task", "width", "size", "p", "adjusted"]
     table = pd.DataFrame(rows, columns=[*kept[:-1], "runs", "difference", "interval", "method"])
     table["adjusted"] = intervals.holm(table["p"])
-    judged = [rules.trade_off(r.difference, r.interval, r.adjusted, r.runs, r.method) for r in table.itertuples()]
+    judged = [
+        rules.trade_off(r.difference, r.interval, adjusted_p=r.adjusted, runs=r.runs, method=r.method)
+        for r in table.itertuples()
+    ]
     return pd.concat([table[kept], pd.DataFrame(map(asdict, judged), index=table.index)], axis=1)
 
 

@@ -90,7 +90,7 @@ def mimebundle(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def figure(
-    chart: alt.TopLevelMixin, table: pd.DataFrame, name: str, runs: pd.DataFrame | None = None, made: str = ""
+    chart: alt.TopLevelMixin, table: pd.DataFrame, *, name: str, runs: pd.DataFrame | None = None, made: str = ""
 ) -> None:
     """Show a chart and, under it, how many runs it draws, where they were trained, and its data as a file.
 

@@ -65,6 +65,7 @@ def rows(table: pd.DataFrame, row: str, by: str = "width", title: str = SHARE) -
 def spectrum(
     table: pd.DataFrame,
     by: str,
+    *,
     title: str = SHARE,
     x: str = "parameters",
     thresholds: Mapping[str, float] | None = None,

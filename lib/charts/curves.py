@@ -73,12 +73,22 @@ def learning_curves(
             known = published.assign(published=published[measure], iteration=last)  # an empty table would be filled
             goals = groups.named(known[known[by].isin(groups.values)])[goals.columns].dropna()
         datasets |= {measure: records(rows)}
-        panels.append(_panel(rows, goals, measure, groups, last, measure == measures[0], measure == measures[-1]))
+        panels.append(
+            _panel(
+                rows,
+                goals,
+                measure=measure,
+                groups=groups,
+                last=last,
+                top=measure == measures[0],
+                bottom=measure == measures[-1],
+            )
+        )
     return alt.vconcat(*panels, spacing=10, datasets=datasets)
 
 
 def _panel(
-    rows: pd.DataFrame, goals: pd.DataFrame, measure: str, groups: Groups, last: int, top: bool, bottom: bool
+    rows: pd.DataFrame, goals: pd.DataFrame, *, measure: str, groups: Groups, last: int, top: bool, bottom: bool
 ) -> Any:
     """One measure: bands, lines, published values, and columns to point at.
 

@@ -11,7 +11,7 @@ from lib.sweep import published
 TASKS = ("arithmetic", "facts")
 
 
-def sweep(tasks: list[str], widths: list[int], seeds: int, iterations: int) -> pd.DataFrame:
+def sweep(tasks: list[str], widths: list[int], *, seeds: int, iterations: int) -> pd.DataFrame:
     """The published protocol for every task, width and seed; seeds vary slowest: a stopped sweep is a smaller one."""
     known = [task for task in data.TASKS if task in tasks]
     cells = itertools.product(range(seeds), sorted(set(widths)), known)

@@ -46,7 +46,7 @@ def due(sweep: pd.DataFrame, runs: pd.DataFrame, staged: str | None) -> pd.DataF
     return runs[runs["run"].isin(kept)]
 
 
-def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: int) -> pd.DataFrame:
+def sweep(tasks: list[str], widths: list[int], *, seeds: int | None, iterations: int) -> pd.DataFrame:
     """The sweeps of all stages, end to end; columns `experiment` and `stage`, its place in the registered order."""
     parts = []
     for look in (1, 2) if seeds is None else (1,):

@@ -24,7 +24,7 @@ SMOOTH = 3  # evaluations of which a mean is taken, to tell a peak from a flicke
 FEWEST = 5  # runs that an interval rests on
 
 
-def sweep(tasks: list[str], widths: list[int], seeds: int, iterations: int, windows: list[str]) -> pd.DataFrame:
+def sweep(tasks: list[str], widths: list[int], *, seeds: int, iterations: int, windows: list[str]) -> pd.DataFrame:
     """Every seed, width and text: the published stream, with an order of lines a seed, and one without an order."""
     cells = itertools.product(range(seeds), sorted(set(widths)), windows)
     return sweeps.table(

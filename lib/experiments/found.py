@@ -37,7 +37,7 @@ def hidden(seed: int) -> str:
     return ORDER[(seed - FIRST) % len(ORDER)]
 
 
-def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: int, part: list[str]) -> pd.DataFrame:
+def sweep(tasks: list[str], widths: list[int], *, seeds: int | None, iterations: int, part: list[str]) -> pd.DataFrame:
     """Every part, seed and width; columns `look` and `part`. With `seeds` each part has all `widths`."""
     cells: dict[Run, str] = {}
     for name in part:

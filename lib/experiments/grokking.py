@@ -20,7 +20,7 @@ CONTRASTS = 4  # primary ones: two sizes, two decays
 PROFILES = {"full": {"widths": list(LOOKS[0]), "iterations": 300_000}}
 
 
-def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: int) -> pd.DataFrame:
+def sweep(tasks: list[str], widths: list[int], *, seeds: int | None, iterations: int) -> pd.DataFrame:
     """Every width, seed and weight decay (column `look`: the registered look that a run belongs to)."""
     cells: dict[Run, int] = {}
     for look, most in enumerate(LOOKS if seeds is None else (dict.fromkeys(widths, seeds),), 1):

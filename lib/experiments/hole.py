@@ -20,7 +20,7 @@ FEWEST = 5  # runs of a cell that an interval rests on: two that are alike would
 CONTRASTS = (("shown", "all"), ("shown", "answers"), ("answers", "all"))
 
 
-def sweep(tasks: list[str], widths: list[int], seeds: int, iterations: int, targets: list[str]) -> pd.DataFrame:
+def sweep(tasks: list[str], widths: list[int], *, seeds: int, iterations: int, targets: list[str]) -> pd.DataFrame:
     """Every seed, width and choice of what counts in the loss."""
     cells = itertools.product(range(seeds), sorted(set(widths)), targets)
     return sweeps.table(

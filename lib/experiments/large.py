@@ -25,7 +25,7 @@ def _seeds(width: int, rate: float) -> int:
     return 5 if width < 192 else 3 if rate == RATES[0] else 1
 
 
-def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: int, part: list[str]) -> pd.DataFrame:
+def sweep(tasks: list[str], widths: list[int], *, seeds: int | None, iterations: int, part: list[str]) -> pd.DataFrame:
     """Every rate, width and seed up to a sixth of the schedule, and one run of the widest to its end; column `part`."""
     cells: dict[Run, str] = {}
 

@@ -53,7 +53,7 @@ def _arm(name: str) -> dict:
     return {"task": "joint", **({"facts": "random"} if kind == "random" else {"turns": name})}
 
 
-def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: int, arm: list[str]) -> pd.DataFrame:
+def sweep(tasks: list[str], widths: list[int], *, seeds: int | None, iterations: int, arm: list[str]) -> pd.DataFrame:
     """Every arm, width and seed; columns `look`, the registered look that a run belongs to, and `arm`."""
     cells: dict[Run, dict] = {}
     for look, most in enumerate(LOOKS if seeds is None else (seeds,), 1):

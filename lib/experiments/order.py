@@ -17,7 +17,9 @@ LOOKS = ({14: 12, 28: 12, 56: 6}, {14: 40, 28: 40, 56: 20})  # registered seeds 
 PROFILES = {"full": {"widths": list(LOOKS[0])}}
 
 
-def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: int, windows: list[str]) -> pd.DataFrame:
+def sweep(
+    tasks: list[str], widths: list[int], *, seeds: int | None, iterations: int, windows: list[str]
+) -> pd.DataFrame:
     """Every text, width and seed (column `look`: the registered look that it belongs to)."""
     cells: dict[Run, int] = {}
     for look, most in enumerate(LOOKS if seeds is None else (dict.fromkeys(widths, seeds),), 1):

@@ -21,7 +21,9 @@ PROFILES = {"full": {"widths": [14, 28, 56]}}
 PAIRS = [f"{a},{b}" for a in range(10) for b in range(a, 10)]
 
 
-def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: int, windows: list[str]) -> pd.DataFrame:
+def sweep(
+    tasks: list[str], widths: list[int], *, seeds: int | None, iterations: int, windows: list[str]
+) -> pd.DataFrame:
     """Every pair, width and seed (column `look`: the registered look that it belongs to)."""
     cells: dict[Run, int] = {}
     asked = dict.fromkeys(windows, dict.fromkeys(widths, seeds or 0))

@@ -27,7 +27,7 @@ NEAR = 1.5  # an account is right that lies within this factor of where success 
 ACCOUNTS = {"capacity": "first stores the dealt answers", "rate": "first stores them no later than it generalizes"}
 
 
-def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: int, part: list[str]) -> pd.DataFrame:
+def sweep(tasks: list[str], widths: list[int], *, seeds: int | None, iterations: int, part: list[str]) -> pd.DataFrame:
     """Every width and seed with its parts: columns `look`, the registered look of a run, `part`, and `answers`."""
     cells: dict[Run, dict] = {}
     for look, most in enumerate(LOOKS if seeds is None else (seeds,), 1):

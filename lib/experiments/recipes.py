@@ -24,7 +24,7 @@ FACTORS = {"part": list(PARTS)}
 PROFILES = {"full": {"widths": [14, 28, 56]}}
 
 
-def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: int, part: list[str]) -> pd.DataFrame:
+def sweep(tasks: list[str], widths: list[int], *, seeds: int | None, iterations: int, part: list[str]) -> pd.DataFrame:
     """Every part, seed, recipe and width; columns `look`, `part`, `shrinkage`, and `chooses` and `tests`, the pairs."""
     cells: dict[Run, dict] = {}
     for name in part:

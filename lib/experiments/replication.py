@@ -32,7 +32,7 @@ COMPARED = {  # the paper's measures
 HELD_OUT = ("5+7", "7+5", "5-7", "7-5")
 
 
-def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: int) -> pd.DataFrame:
+def sweep(tasks: list[str], widths: list[int], *, seeds: int | None, iterations: int) -> pd.DataFrame:
     """Every task, size and variant (column `variant`) in order of worth.
 
     A seed decides the initial weights, the windows, the dropout and the order of the lines together. On the arithmetic
@@ -109,7 +109,7 @@ def effects(table: pd.DataFrame) -> pd.DataFrame:
         if "arithmetic" in cell.index:
             sums = cell.loc["arithmetic"]
             row[f"{words.MEASURES['held_out_correct']}, mean of 4"] = (
-                f"{sums.correct:.2f} ({words.span(sums.correct_low, sums.correct_high, 1, '', 2)})"
+                f"{sums.correct:.2f} ({words.span(sums.correct_low, sums.correct_high, scale=1, unit='', digits=2)})"
             )
             row |= {name: f"{sums[name]:.0f}" for name in HELD_OUT}
             row |= {"all four": words.share(int(sums.all_four), sums.runs), "three or more": f"{sums.but_one:.0f}"}

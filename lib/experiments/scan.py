@@ -22,7 +22,7 @@ PROFILES = {"full": {"widths": WIDTHS}}
 
 
 def sweep(
-    tasks: list[str], widths: list[int], seeds: int | None, iterations: int, layers: list[int], expansion: list[int]
+    tasks: list[str], widths: list[int], *, seeds: int | None, iterations: int, layers: list[int], expansion: list[int]
 ) -> pd.DataFrame:
     """Every task, shape and seed: expansion and depth are moved one at a time, on the sums (column `look`).
 

@@ -28,7 +28,7 @@ def drawn(count: int, seed: int) -> str:
 
 
 def sweep(
-    tasks: list[str], widths: list[int], seeds: int | None, iterations: int, part: list[str], hidden: list[int]
+    tasks: list[str], widths: list[int], *, seeds: int | None, iterations: int, part: list[str], hidden: list[int]
 ) -> pd.DataFrame:
     """Every draw and width; columns `look`, and `hides`: how many pairs are hidden, or beyond which range."""
     cells: dict[Run, dict] = {}

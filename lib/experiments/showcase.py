@@ -20,7 +20,7 @@ FOLDER = "results/showcase"
 FIRST = {"arithmetic": 2, "facts": 1, "joint": 1}  # seeds a cell, counted from 0
 
 
-def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: int) -> pd.DataFrame:
+def sweep(tasks: list[str], widths: list[int], *, seeds: int | None, iterations: int) -> pd.DataFrame:
     """Every task, width and seed of the published protocol, with the published lines; weights at twenty iterations.
 
     Parameters

@@ -35,7 +35,7 @@ def recipe(rate: float, shrinkage: float = 0) -> dict[str, float]:
     return {"learning_rate": rate, "minimum_learning_rate": rate / 100, "weight_decay": decay}
 
 
-def sweep(tasks: list[str], widths: list[int], seeds: int | None, iterations: int, part: list[str]) -> pd.DataFrame:
+def sweep(tasks: list[str], widths: list[int], *, seeds: int | None, iterations: int, part: list[str]) -> pd.DataFrame:
     """Every recipe, width and seed; columns `look`, `part`, and `chooses` and `tests`, the pairs held out."""
     recipes: dict[str, list[dict]] = {
         "rate": [recipe(rate) for rate in RATES],

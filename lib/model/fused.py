@@ -117,7 +117,7 @@ def gradient(architecture: Architecture, corpus: Corpus, parameters: np.ndarray,
 
 
 def train(
-    architecture: Architecture, corpus: Corpus, parameters: np.ndarray, exp_avg: np.ndarray, exp_avg_sq: np.ndarray,
+    architecture: Architecture, corpus: Corpus, *, parameters: np.ndarray, exp_avg: np.ndarray, exp_avg_sq: np.ndarray,
     decay: np.ndarray, scale: np.ndarray, windows: np.ndarray, rates: np.ndarray, done: int,
     betas: tuple[float, float], epsilon: float,
 ) -> None:  # fmt: skip

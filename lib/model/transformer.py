@@ -111,7 +111,7 @@ def _dropout(x: Tensor, rate: float, key: Tensor | None, site: int) -> Tensor:
     return x * kept.view_as(x) / (1 - rate)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, drop, gpu: bool) -> Tensor:
+def attend(q: Tensor, k: Tensor, v: Tensor, *, drop, gpu: bool) -> Tensor:
     """Causal attention over q, k, v (S, B, heads, T, head size); in the form for a GPU, as sums (see `forward`)."""
     T, size = q.shape[-2:]
     hidden = torch.ones(T, T, dtype=torch.bool, device=q.device).triu(1)
@@ -133,7 +133,7 @@ def pieces(models: int, tokens: int) -> int:
 
 
 def forward(
-    architecture: Architecture, flat: Tensor, tokens: Tensor, dropout: float = 0.0, key: Tensor | None = None,
+    architecture: Architecture, flat: Tensor, tokens: Tensor, *, dropout: float = 0.0, key: Tensor | None = None,
     gpu: bool = False,
 ) -> Tensor:  # fmt: skip
     """Logits (S, B, T, vocabulary) of the models `flat` (S, P) for tokens (S, B, T) or (B, T), T at most the context.
@@ -168,7 +168,7 @@ def forward(
                 keys, rate = (tokens.new_zeros(S), 0.0) if key is None else (mix(key + site), dropout)
                 return attention.attend(qkv, keys, a.heads, rate)
         q, k, v = (x.view(S, B, T, a.heads, -1).transpose(2, 3) for x in qkv.chunk(3, dim=-1))
-        return attend(q, k, v, drop(site), gpu and not wide).transpose(2, 3).reshape(S, B, T, -1)
+        return attend(q, k, v, drop=drop(site), gpu=gpu and not wide).transpose(2, 3).reshape(S, B, T, -1)
 
     if gpu:
         with torch.autocast(flat.device.type, enabled=False):

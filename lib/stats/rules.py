@@ -69,7 +69,7 @@ def judge_mean(claim, scores):
     return Verdict(verdict, float(scores.mean()), interval.low, interval.high, len(scores), "bootstrap", note)
 
 
-def trade_off(difference, interval, adjusted_p, runs, method):
+def trade_off(difference, interval, *, adjusted_p, runs, method):
     """'The sizes differ by at least 0.5': lower bound 0.5 or more and adjusted p under 0.05; refuted by an upper below.
 
     `interval` is of the difference: `stats.newcombe` for shares of runs, `stats.bootstrap` with weights (1, -1) for

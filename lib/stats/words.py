@@ -49,7 +49,7 @@ def per_cent(share: float) -> str:
     return "under 1" if 0 < share < 0.005 else f"{100 * share:.0f}"
 
 
-def span(low: float, high: float, scale: float = 100, unit: str = " %", digits: int = 0) -> str:
+def span(low: float, high: float, *, scale: float = 100, unit: str = " %", digits: int = 0) -> str:
     """An interval, such as "41 to 73 %"; "–" where there is none."""
     return f"{scale * low:z.{digits}f} to {scale * high:z.{digits}f}{unit}" if low == low else "–"
 

@@ -139,11 +139,11 @@ def _flag(ray) -> tuple[Any, Any]:
 
 
 def _train(
-    device: str, runs: list[Run], folder: str, deadline: float, tell: Callable[[str, int, str], Any],
+    device: str, runs: list[Run], folder: str, *, deadline: float, tell: Callable[[str, int, str], Any],
     weights: Mapping[str, str], stop: Callable[[], bool],
 ) -> None:  # fmt: skip
     over = lambda: stop() or time.monotonic() > deadline  # noqa: E731
-    sweep = _Sweep(device, runs, folder, tell, weights)
+    sweep = _Sweep(device, runs, folder=folder, tell=tell, weights=weights)
     try:
         while (sweep.waiting or sweep.flying) and not over():
             sweep.send()
@@ -156,7 +156,7 @@ class _Sweep:
     """Runs that wait, packed into jobs, and jobs in flight."""
 
     def __init__(
-        self, device: str, runs: list[Run], folder: str, tell: Callable[[str, int, str], Any],
+        self, device: str, runs: list[Run], *, folder: str, tell: Callable[[str, int, str], Any],
         weights: Mapping[str, str],
     ):  # fmt: skip
         import ray

@@ -202,7 +202,7 @@ class _Course:
 
 
 def train_stack(
-    runs: list[Run], folder: str, device: str, deadline: float, tell: Callable[[int], Any] = lambda iteration: None,
+    runs: list[Run], folder: str, *, device: str, deadline: float, tell: Callable[[int], Any] = lambda iteration: None,
     stop: Callable[[], bool] = lambda: False, weights: Mapping[str, str] | None = None,
 ) -> bool:  # fmt: skip
     """Trains runs of one shape to their end, or until `deadline` (time.monotonic()) or `stop()`, from checkpoints on.
@@ -238,7 +238,7 @@ def train_stack(
 
 
 def train_stacks(
-    runs: list[Run], folder: str, deadline: float, tell: Callable[[str, int], Any], weights: Mapping[str, str],
+    runs: list[Run], folder: str, *, deadline: float, tell: Callable[[str, int], Any], weights: Mapping[str, str],
     stop: Callable[[], bool],
 ) -> None:  # fmt: skip
     """Trains runs on a GPU, one stack of runs of one shape after the other, as large as its memory allows.
@@ -263,7 +263,9 @@ def train_stacks(
                     tell(run.id, at)
 
             try:
-                finished = train_stack(stack, folder, "cuda", deadline, told, stop, weights)
+                finished = train_stack(
+                    stack, folder, device="cuda", deadline=deadline, tell=told, stop=stop, weights=weights
+                )
             except torch.cuda.OutOfMemoryError:
                 if size == 1:
                     raise UserError(

@@ -103,7 +103,7 @@ def _hours(runs: list[Run]) -> str:
 
 
 def run(
-    sweep: pd.DataFrame, store: str, device: str = "cpu", time_budget: float | None = None, cluster: str = "",
+    sweep: pd.DataFrame, store: str, *, device: str = "cpu", time_budget: float | None = None, cluster: str = "",
     long: bool = False, cores: int | None = None,
 ) -> Outcome:  # fmt: skip
     """Trains what `store` lacks of `sweep`, and tells what the store then holds.
@@ -139,7 +139,8 @@ def run(
             if at_work:
                 _announce(todo, at_work)
             with Progress({run: cost(run) for run in todo}, at_work) as progress:
-                train(todo, store, started + (time_budget or float("inf")), progress.tell, asked)
+                deadline = started + (time_budget or float("inf"))
+                train(todo, store, deadline=deadline, tell=progress.tell, weights=asked)
         if time_budget and not progress.got_on:
             raise UserError(
                 f"time-budget is {time_budget:g} seconds, but it must be more: it was over before training had begun."
@@ -189,7 +190,7 @@ def look(sweep: pd.DataFrame, store: str) -> Outcome:
 def gather(settings: Settings) -> Outcome:
     """The runs of a chapter. What lacks is trained where the reader asked for it (`Settings.trains`)."""
     sweep = settings.sweep()
-    return run(sweep, settings.store, settings.device) if settings.trains else look(sweep, settings.store)
+    return run(sweep, settings.store, device=settings.device) if settings.trains else look(sweep, settings.store)
 
 
 def rerun(store: Store, run_id: str, device: str) -> str:
@@ -197,7 +198,7 @@ def rerun(store: Store, run_id: str, device: str) -> str:
     stored = store.stored(run_id)
     sweep = sweeps.table([stored.run])
     with tempfile.TemporaryDirectory() as folder:
-        run(sweep, folder, device)
+        run(sweep, folder, device=device)
         again = Store(folder)
         if run_id not in again.ids():
             raise UserError(f"RUN_ID is {run_id!r}, a run that would take a CPU days; rerun it with device cuda.")

@@ -112,10 +112,18 @@ def train_slice(
                 put(store, run, held[run.id])
             deadline = time.monotonic() + course.pause(runs[0], seconds)
             if device == "cuda":
-                course.train_stacks(runs, folder, deadline, tell, weights, stop)
+                course.train_stacks(runs, folder, deadline=deadline, tell=tell, weights=weights, stop=stop)
             else:
                 for run in runs:
-                    course.train_stack([run], folder, device, deadline, functools.partial(tell, run.id), stop, weights)
+                    course.train_stack(
+                        [run],
+                        folder,
+                        device=device,
+                        deadline=deadline,
+                        tell=functools.partial(tell, run.id),
+                        stop=stop,
+                        weights=weights,
+                    )
         except UserError as error:
             wrong = f"On {platform.node()}: {error}"
         except Exception as error:

@@ -35,7 +35,7 @@ def stream(seeds: Tensor, step: Tensor, number: int) -> Tensor:
 
 
 def draw(
-    seeds: Tensor, step: Tensor, text: Tensor, counted: Tensor | None, batch: int, turns: Tensor, stride: int,
+    seeds: Tensor, step: Tensor, *, text: Tensor, counted: Tensor | None, batch: int, turns: Tensor, stride: int,
     context: int,
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
     """The windows (S, B, context + 1) of the texts (S, characters) at a step, and how often each target counts.
@@ -55,16 +55,16 @@ def draw(
 
 
 def objective(
-    architecture: Architecture, flat: Tensor, windows: Tensor, often: Tensor | None, dropout: float, key: Tensor | None,
-    gpu: bool,
+    architecture: Architecture, flat: Tensor, *, windows: Tensor, often: Tensor | None, dropout: float,
+    key: Tensor | None, gpu: bool,
 ) -> Tensor:  # fmt: skip
     """What is descended: the sum of the models' losses, whose gradient is that of each model."""
-    logits = forward(architecture, flat, windows[..., :-1], dropout, key, gpu)
+    logits = forward(architecture, flat, windows[..., :-1], dropout=dropout, key=key, gpu=gpu)
     return losses(logits, windows[..., 1:], often).sum()
 
 
 def adamw(
-    flat: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, grad: Tensor, rate: Tensor, decay: Tensor, step: Tensor
+    flat: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, *, grad: Tensor, rate: Tensor, decay: Tensor, step: Tensor
 ) -> None:
     """One update of AdamW with gradients clipped to a norm of 1, in place; all but the step (S, P), or (S, 1)."""
     grad = grad * (1 / (grad.norm(dim=1, keepdim=True) + 1e-6)).clamp(max=1)
@@ -166,12 +166,12 @@ class Stack:
             return
         first, among = self.turns[:, steps, None]
         windows = (first + uniform(stream(self.seeds[one], steps, 0), self.batch, among)).int().numpy()
-        state = (self.flat, self.exp_avg, self.exp_avg_sq, self.decay, self.scale)
-        flat, exp_avg, exp_avg_sq, decay, scale = (x[one][0].numpy() for x in state)
+        names = {"parameters": "flat"} | {name: name for name in ("exp_avg", "exp_avg_sq", "decay", "scale")}
+        state = {name: getattr(self, own)[one][0].numpy() for name, own in names.items()}
         rates = self.rates[one][0, self.iteration : self.iteration + updates].numpy()
         fused.train(
-            self.architecture, self.corpora[one.start], flat, exp_avg, exp_avg_sq, decay, scale, windows, rates,
-            self.iteration, BETAS, EPSILON,
+            self.architecture, self.corpora[one.start], **state, windows=windows, rates=rates, done=self.iteration,
+            betas=BETAS, epsilon=EPSILON,
         )  # fmt: skip
 
     def _step(self) -> None:
@@ -226,12 +226,13 @@ class Stack:
     def _gradient(self, some: slice, step: Tensor) -> Tensor:
         """The gradients (S, P) of the models `some` at a step."""
         seeds, counted = self.seeds[some], None if self.counted is None else self.counted[some]
-        where = (self.batch, self.turns, self.stride, self.context)
-        windows, often = self._draw(seeds, step, self.text[some], counted, *where)
+        where = {"batch": self.batch, "turns": self.turns, "stride": self.stride, "context": self.context}
+        windows, often = self._draw(seeds, step, text=self.text[some], counted=counted, **where)
         flat = self.flat[some].detach().requires_grad_()
         key = stream(seeds, step, 1) if self.dropout else None
         with torch.autocast(flat.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            loss = self._objective(self.architecture, flat, windows, often, self.dropout, key, self.gpu)
+            how = {"dropout": self.dropout, "key": key, "gpu": self.gpu}
+            loss = self._objective(self.architecture, flat, windows=windows, often=often, **how)
         return torch.autograd.grad(loss, flat)[0]
 
     def _update(self, some: slice, step: Tensor) -> None:
@@ -240,7 +241,7 @@ class Stack:
         with torch.no_grad():
             rate = self.rates[some].index_select(1, step.view(1)) * self.scale[some]
             state = (self.flat[some], self.exp_avg[some], self.exp_avg_sq[some])
-            self._adamw(*state, grad, rate, self.decay[some], step)
+            self._adamw(*state, grad=grad, rate=rate, decay=self.decay[some], step=step)
 
     @torch.no_grad()
     def losses(self) -> list[float]:

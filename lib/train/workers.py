@@ -32,7 +32,7 @@ from lib.train.course import GOES_ON
 
 Tell = Callable[[str, int, str], Any]  # is told a run's id, the iteration that it has reached, and what is at work
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-Train = Callable[[list[Run], str, float, Tell, Mapping[str, str]], None]  # `_train`, ready for a device
+Train = Callable[..., None]  # `_train`, ready for a device
 
 
 @contextlib.contextmanager
@@ -65,10 +65,10 @@ def ready(device: str, address: str = "", cores: int = 0) -> Iterator[Train]:
 
 
 def _train(
-    engine: Callable, runs: list[Run], store: str, deadline: float, tell: Tell, weights: Mapping[str, str]
+    engine: Callable, runs: list[Run], store: str, *, deadline: float, tell: Tell, weights: Mapping[str, str]
 ) -> None:
     with stoppable() as stop:
-        engine(runs, store, deadline, tell, weights, stop)
+        engine(runs, store, deadline=deadline, tell=tell, weights=weights, stop=stop)
 
 
 @contextlib.contextmanager
@@ -118,7 +118,9 @@ def _serve(pipe: connection.Connection, folder: str, deadline: float) -> None:
             run, weights = job
             stop = lambda: bool(told) or pipe.poll()  # noqa: E731
             try:
-                done: object = course.train_stack([run], folder, "cpu", deadline, tell, stop, {run.id: weights})
+                done: object = course.train_stack(
+                    [run], folder, device="cpu", deadline=deadline, tell=tell, stop=stop, weights={run.id: weights}
+                )
                 pipe.send(("done", done))
             except UserError as error:
                 pipe.send(("sentence", str(error)))
@@ -207,7 +209,7 @@ def _wrong(word: Any) -> Exception | None:
 
 
 def _on_cpu(
-    cores: int, runs: list[Run], folder: str, deadline: float, tell: Tell, weights: Mapping[str, str],
+    cores: int, runs: list[Run], folder: str, *, deadline: float, tell: Tell, weights: Mapping[str, str],
     stop: Callable[[], bool],
 ) -> None:  # fmt: skip
     pool, waiting, store = _Pool(min(cores, len(runs)), folder, deadline), list(reversed(runs)), Store(folder)
@@ -261,6 +263,8 @@ def _on_cpu(
 
 
 def _on_gpu(
-    runs: list[Run], folder: str, deadline: float, tell: Tell, weights: Mapping[str, str], stop: Callable[[], bool]
+    runs: list[Run], folder: str, *, deadline: float, tell: Tell, weights: Mapping[str, str], stop: Callable[[], bool]
 ) -> None:
-    course.train_stacks(runs, folder, deadline, lambda run, at: tell(run, at, "1 GPU"), weights, stop)
+    course.train_stacks(
+        runs, folder, deadline=deadline, tell=lambda run, at: tell(run, at, "1 GPU"), weights=weights, stop=stop
+    )
