@@ -11,8 +11,8 @@ import click
 
 from lib import experiments, settings
 from lib import sweep as sweeps
-from lib.book import claims
 from lib.errors import UserError, number, shown, whole
+from lib.experiments import claims
 from lib.experiments import pending as pending_runs
 from lib.stats import words
 from lib.store import Store

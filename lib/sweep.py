@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from lib.data import ARITHMETIC
 from lib.data.paper import LARGE, MLT
 from lib.run import BOUNDS, FACTORS, OPTIONAL, RECORD, Run
 from lib.store.run_file import OUTCOMES, TRAINED
@@ -26,7 +27,7 @@ def registered(width: int, seed: int, iterations: int, windows: str, **changes) 
     """
     seed += FIRST_SEED
     order = seed if windows == "anywhere" else None
-    common = {"task": "arithmetic", "iterations": iterations, "line_order": order, "scores": "greedy"}
+    common = {"task": ARITHMETIC, "iterations": iterations, "line_order": order, "scores": "greedy"}
     return Run(**{"width": width, "seed": seed, "windows": windows, **common, **changes})
 
 

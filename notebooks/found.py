@@ -23,8 +23,8 @@ here = chapter.begin("found", globals())
 import pandas as pd
 
 from lib import charts
-from lib.book import claims, render
-from lib.experiments import found
+from lib.book import render
+from lib.experiments import claims, found
 from lib.stats import words
 
 curves = here.curves(here.runs)

@@ -20,8 +20,8 @@ here = chapter.begin("grokking", globals())
 
 # %% tags=["remove-input"]
 from lib import charts
-from lib.book import answers, claims
-from lib.experiments import grokking
+from lib.book import answers
+from lib.experiments import claims, grokking
 from lib.stats import words
 
 curves = here.curves(here.runs)

@@ -20,10 +20,10 @@ here = chapter.begin("replication", globals())
 
 # %% tags=["remove-input"]
 from lib import charts
-from lib.book import answers, claims, render, report
+from lib.book import answers, render, report
 from lib.data.paper import results
 from lib.errors import some
-from lib.experiments import found, lines, pairs, replication
+from lib.experiments import claims, found, lines, pairs, replication
 from lib.settings import settle
 from lib.stats import estimates, measures, words
 

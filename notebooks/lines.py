@@ -22,12 +22,12 @@ here = chapter.begin("lines", globals())
 
 # %% tags=["remove-input"]
 import pandas as pd
+from lib.data.tasks import LINE
 
 from lib import charts
-from lib.book import answers, claims
-from lib.data.tasks import LINE
+from lib.book import answers
 from lib.errors import some
-from lib.experiments import controls, lines
+from lib.experiments import claims, controls, lines
 from lib.settings import settle
 from lib.stats import estimates, words
 

@@ -20,7 +20,7 @@ here = chapter.begin("replication", globals())
 
 # %% tags=["remove-input"]
 from lib import data
-from lib.book import points
+from lib.experiments import points
 
 base = here.runs[here.runs["variant"] == "base"]
 sums, facts = (base[base["task"] == task] for task in ("arithmetic", "facts"))

@@ -25,9 +25,9 @@ import numpy as np
 import pandas as pd
 
 from lib import charts
-from lib.book import answers, claims
+from lib.book import answers
 from lib.errors import some
-from lib.experiments import rate
+from lib.experiments import claims, rate
 from lib.stats import estimates, words
 
 answered = here.runs[here.runs["part"] == "answers"]

@@ -24,7 +24,7 @@ import pandas as pd
 
 from lib import charts
 from lib.book import report
-from lib.data import paper
+from lib.data import LABELS, paper
 from lib.errors import some
 from lib.experiments import replication
 from lib.stats import measures, words
@@ -111,7 +111,7 @@ chapter.tell(compared, misfits)
 def bands():
     titles = {"loss": words.TITLES["loss"], "score": "right of all that the paper asks (%)"}
     late = curves[(curves["iteration"] >= 1_000) | (curves["iteration"] == curves["iteration"].max())]
-    table = replication.bands(late, paper.curves(), titles).replace({"measure": titles, "task": words.TASKS})
+    table = replication.bands(late, paper.curves(), titles).replace({"measure": titles, "task": LABELS})
     return charts.paper_bands(table), table
 
 

@@ -22,9 +22,11 @@ here = chapter.begin("replication", globals())
 import pandas as pd
 
 from lib import charts
-from lib.book import claims, report
+from lib.book import report
+from lib.data import LABELS
 from lib.data.paper import results
 from lib.errors import some
+from lib.experiments import claims
 from lib.stats import rules, words
 
 runs, paper = here.runs, results()
@@ -86,7 +88,7 @@ chapter.figure("trade-off", counted[counted["task"] != "joint"], trade_off)
 def trends():
     parts = [f"{r.variant} z = {r.z:.2f}, p {words.p_value(r.p)}" for r in claims.trends(runs).itertuples()]
     made = some(gaps[gaps["runs"] > 0].dropna(subset="adjusted"))
-    after = "; ".join(f"{r.variant}, {words.TASKS[r.task]}, {r.size}: {words.p_value(r.adjusted)}" for r in made.itertuples())
+    after = "; ".join(f"{r.variant}, {LABELS[r.task]}, {r.size}: {words.p_value(r.adjusted)}" for r in made.itertuples())
     return (
         f"After Holm's correction p is: {after}. A small p says that the sizes differ, not by how much. As a trend of success over the logarithm of the number of parameters (Cochran-Armitage, on the sums): "
         + "; ".join(parts)

@@ -21,9 +21,9 @@ here = chapter.begin("causes", globals(), trains=False)
 # %% tags=["remove-input"]
 import pandas as pd
 
-from lib.book import answers, claims
+from lib.book import answers
 from lib.errors import some
-from lib.experiments import causes, controls, lines, rate, tuning
+from lib.experiments import causes, claims, controls, lines, rate, tuning
 from lib.stats import estimates, words
 
 chapters = answers.read(store)

@@ -15,10 +15,11 @@ from statsmodels.stats.proportion import proportion_confint
 from conftest import plain_stack
 from lib import data, experiments
 from lib import sweep as sweeps
-from lib.book import answers, claims
+from lib.book import answers
 from lib.errors import UserError
 from lib.experiments import (
     causes,
+    claims,
     controls,
     geometry,
     grokking,

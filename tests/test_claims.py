@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.book import claims, points, report
+from lib.book import report
 from lib.data import paper
-from lib.experiments import capacity, dynamics, regularization, replication
+from lib.experiments import capacity, claims, dynamics, points, regularization, replication
 from lib.run import Run
 from lib.stats import intervals, measures, words
 from lib.stats.rules import runs_at

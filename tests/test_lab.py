@@ -128,7 +128,8 @@ def test_a_containers_share_of_the_cores(monkeypatch, tmp_path, groups, files, c
 def test_all_that_is_registered_is_pending_until_it_is_there(cli, monkeypatch, tmp_path):
     """One command trains it in its order; `status` ends with it."""
     asked = []
-    monkeypatch.setattr(cli_module.lab, "run", lambda sweep, *_: asked.append(sweep) or lab.look(sweep, str(tmp_path)))
+    looked = lambda sweep, *_, **how: asked.append(sweep) or lab.look(sweep, str(tmp_path))  # noqa: E731
+    monkeypatch.setattr(cli_module.lab, "run", looked)
     assert cli("pending", "--store", tmp_path, "--device", "cpu")[0] == 0
     (sweep,) = asked
     assert sweep["run"].is_unique and list(dict.fromkeys(sweep["experiment"]))[:3] == ["found", "recipes", "large"]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from lib import experiments
-from lib.book import claims
+from lib.experiments import claims
 from lib.store import Store
 
 ROOT = Path(__file__).parents[1]

@@ -116,8 +116,7 @@ def _scan(here: Chapter) -> list[tuple[str, str, str]]:
         by = f"{gains['layers']:.0f} in BIC ({a_run:.0f} with a run for one observation), the width by "
         shapes += f"; beside parameters the layers improve the fit by {by}{gains['width']:.0f}"
     both, word = scan.does_both(scan.spectrum(here.runs)), "missing"
-    if {"arithmetic", "facts"} <= set(here.runs["task"]):
-        runs = here.runs[here.runs["task"] == "facts"].groupby("width").size().max()
+    if runs := scan.on_both(here.runs):
         does = (
             f"{words.listing(map(words.size_name, both))} do"
             if both

@@ -48,7 +48,7 @@ PAGE = """<link rel="stylesheet" href="../_static/laboratory.css">
 
 
 def _command(width: int) -> list[str]:
-    return [*FLAGS, *(f"-D{k}={v}" for k, v in fused.sizes(Run("arithmetic", width, seed=0).architecture).items())]
+    return [*FLAGS, *(f"-D{k}={v}" for k, v in fused.sizes(Run(data.ARITHMETIC, width, seed=0).architecture).items())]
 
 
 def digest(width: int) -> str:
@@ -88,7 +88,7 @@ def outcomes(runs: pd.DataFrame) -> dict[str, dict[int, int]]:
             "held_out": run.held_out,
             "line_order": run.line_order,
         }
-        if lines and run.id == Run("arithmetic", run.width, run.seed, run.iterations, **chosen).id:
+        if lines and run.id == Run(data.ARITHMETIC, run.width, run.seed, run.iterations, **chosen).id:
             settings = (run.width, run.held_out, lines, f"{run.weight_decay:g}", run.iterations)
             found.setdefault(" / ".join(map(str, settings)), {})[run.seed] = int(right)
     return found
@@ -120,7 +120,7 @@ def recording(runs: pd.DataFrame, curves: pd.DataFrame, items: pd.DataFrame) -> 
 def published_order() -> list[str]:
     """The 200 expressions in the published order of their lines; those that it has not come last."""
     shown = data.PUBLISHED_ORDER
-    return shown + [p.name for p in data.make("arithmetic").prompts if p.name not in set(shown)]
+    return shown + [p.name for p in data.make(data.ARITHMETIC).prompts if p.name not in set(shown)]
 
 
 def page(runs: pd.DataFrame, recorded: dict[str, Any] | None) -> str:

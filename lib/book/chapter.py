@@ -14,8 +14,9 @@ import pandas as pd
 from IPython.display import Markdown
 
 from lib import experiments
-from lib.book import claims, render
+from lib.book import render
 from lib.errors import Lacking, some
+from lib.experiments import claims
 from lib.settings import Settings, of_notebook, settle
 from lib.stats import words
 from lib.store import Store

@@ -2,8 +2,9 @@
 
 import pandas as pd
 
-from lib.book.claims import TASKS
+from lib.data import ARITHMETIC, LABELS
 from lib.data.paper import LARGE, SIZES
+from lib.experiments.claims import TASKS
 from lib.experiments.replication import GOALS, VARIANTS
 from lib.stats import rules, words
 from lib.stats.words import size_name
@@ -46,8 +47,10 @@ def _by_claim(judged: pd.DataFrame, gaps: pd.DataFrame) -> dict[str, pd.DataFram
         cells = base[base["claim"] == claim]
         if claim == "C9":
             cells = gaps[gaps["variant"] == "base"]
-            named = {"arithmetic": "sums: n14 − {}", "facts": "capitals: {} − n14"}
-            size = [named[r.task].format(r.size) for r in cells.itertuples()]
+            size = [
+                f"{LABELS[r.task]}: {f'n14 − {r.size}' if r.task == ARITHMETIC else f'{r.size} − n14'}"
+                for r in cells.itertuples()
+            ]
             ours = [f"{100 * r.estimate:+z.0f} points" if r.runs else "no run" for r in cells.itertuples()]
             cells = cells.assign(size=size, paper="–", here=ours)
         table = pd.DataFrame({"size": cells["size"], THEIRS: cells["paper"], "ours": cells["here"]})
@@ -131,7 +134,7 @@ def provisional(runs: pd.DataFrame) -> str:
     The protocol's cells are every task, size and variant, and the sums in one order of the lines.
     """
     there = runs.groupby(["task", "width", "variant"]).size()
-    named = [(task, variant) for task in TASKS for variant in VARIANTS] + [("arithmetic", "one order")]
+    named = [(task, variant) for task in TASKS for variant in VARIANTS] + [(ARITHMETIC, "one order")]
     cells = {(t, width, v): int(there.get((t, width, v), 0)) for t, v in named for width in SIZES}
     least = {key: GOALS[0][key[0]] for key in cells}
     enough = sum(number >= least[key] for key, number in cells.items())

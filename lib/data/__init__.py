@@ -5,12 +5,12 @@ and its prompts of them; `floors` has the least loss that is possible on it; `pa
 """
 
 from lib.data.capitals import CAPITALS, FACTS, PROMPTED_AS, Capitals
-from lib.data.corpus import TARGETS, TASKS, WINDOWS, Task, make
+from lib.data.corpus import ARITHMETIC, LABELS, TARGETS, TASKS, WINDOWS, Task, make
 from lib.data.floors import floor, surprise
 from lib.data.prompts import Prompt
 from lib.data.sums import PUBLISHED_ORDER, Sums, pairs
 
 __all__ = [
-    "CAPITALS", "FACTS", "PROMPTED_AS", "PUBLISHED_ORDER", "TARGETS", "TASKS", "WINDOWS", "Capitals", "Prompt", "Sums",
-    "Task", "floor", "make", "pairs", "surprise",
+    "ARITHMETIC", "CAPITALS", "FACTS", "LABELS", "PROMPTED_AS", "PUBLISHED_ORDER", "TARGETS", "TASKS", "WINDOWS",
+    "Capitals", "Prompt", "Sums", "Task", "floor", "make", "pairs", "surprise",
 ]  # fmt: skip

@@ -19,6 +19,8 @@ from lib.errors import UserError
 
 # The tables of each task, in the order in which its text has them.
 TASKS: dict[str, tuple[type, ...]] = {"arithmetic": (Sums,), "facts": (Capitals,), "joint": (Sums, Capitals)}
+LABELS = {"arithmetic": "sums", "facts": "capitals", "joint": "both"}  # of what a run is trained on, for people
+ARITHMETIC = next(iter(TASKS))
 # Where a training window may begin: at any character of one text (as published); where a line begins; or at any
 # character of a text in which each line of the sums follows each line once, so that there are straddling windows but no
 # order.

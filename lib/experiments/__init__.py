@@ -19,6 +19,7 @@ from typing import Any
 from lib.data.paper import SIZES
 from lib.errors import UserError, shown
 
+OTHERS = ("claims", "points")  # modules that make something of the runs of several experiments
 PROFILES: dict[str, dict[str, Any]] = {
     "smoke": {"widths": [6], "seeds": 2, "iterations": 40},
     "quick": {"widths": [14, 28], "seeds": 2, "iterations": 3_000},
@@ -29,7 +30,7 @@ PROFILES: dict[str, dict[str, Any]] = {
 
 def names() -> list[str]:
     """The names of all experiments."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in OTHERS)
 
 
 def trained() -> list[str]:

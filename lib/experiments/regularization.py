@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from lib.data import LABELS
 from lib.stats import intervals, words
 from lib.stats.measures import succeeded
 from lib.stats.words import size_name
@@ -40,7 +41,7 @@ def successes(runs: pd.DataFrame) -> pd.DataFrame:
     Columns: cell, runs_are, runs, successes, mean, low, high (exact).
     """
     runs = runs[runs["variant"].isin(["base", "wd"])].sort_values(["task", "width", "variant"])
-    cell = [f"{words.TASKS[r.task]}, {size_name(r.width)}" for r in runs.itertuples()]
+    cell = [f"{LABELS[r.task]}, {size_name(r.width)}" for r in runs.itertuples()]
     labelled = runs.assign(cell=cell, runs_are=runs["variant"].map(words.VARIANTS), success=succeeded(runs))
     found = intervals.shares(labelled, ["cell", "runs_are"], "success").rename(columns={"share": "mean"})
     return found.set_index("cell").loc[list(dict.fromkeys(cell))].reset_index()
@@ -52,7 +53,7 @@ def shown_pairs(table: pd.DataFrame) -> pd.DataFrame:
     for r in table.to_dict("records"):
         unit, scale = (" points", 100) if r["task"] == "facts" else (" of 4", 1)
         span = f" ({scale * r['low']:+.2g} to {scale * r['high']:+.2g})" if r["low"] == r["low"] else ""
-        row = {"trained on": f"{words.TASKS[r['task']]}, {size_name(r['width'])}", "seeds": r["pairs"]}
+        row = {"trained on": f"{LABELS[r['task']]}, {size_name(r['width'])}", "seeds": r["pairs"]}
         row |= {"only without": r["only without"], "only with": r["only with"], "McNemar p": words.p_value(r["p"])}
         rows.append(row | {"change with decay": f"{scale * r['difference']:+.2g}{unit}{span}"})
     return pd.DataFrame(rows)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from lib import data
 from lib import sweep as sweeps
+from lib.data import LABELS
 from lib.data.paper import LARGE, REGULARIZED
 from lib.errors import some
 from lib.run import Run
@@ -96,7 +97,7 @@ def strips(curves: pd.DataFrame) -> pd.DataFrame:
     order = ["of_task", "width", "of_variant", "seed"]
     table = table.assign(**places).sort_values(order, kind="stable")
     table = table[["run", *keys, "seed", "success"]].merge(cells[[*keys, "low", "high"]], on=keys)
-    return table.assign(task=table["task"].map(words.TASKS))
+    return table.assign(task=table["task"].map(LABELS))
 
 
 def effects(table: pd.DataFrame) -> pd.DataFrame:
@@ -166,7 +167,7 @@ def compared(curves: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
             inside = low - rounding <= one[measure] <= high + rounding
             place = ("inside" if inside else "outside") if low == low else "no interval"
             row = {name: one[name] for name in ("task", "width", "variant")}
-            row |= {"cell": f"{words.TASKS[one['task']]}, {size_name(one['width'])}, {one['variant']}"}
+            row |= {"cell": f"{LABELS[one['task']]}, {size_name(one['width'])}, {one['variant']}"}
             row |= {"measure": COMPARED[measure], "runs": len(values), "mean": values.mean()}
             rows.append(row | {"low": low, "high": high, "published": one[measure], "place": place})
     names = ["task", "width", "variant", "cell", "measure", "runs", "mean", "low", "high", "published", "place"]

@@ -118,6 +118,12 @@ def verdict(pairs: pd.DataFrame, gains: pd.Series) -> str:
     return "parameters" if near else "unresolved"
 
 
+def on_both(runs: pd.DataFrame) -> int:
+    """How many runs a size has on the capitals, at most; 0 where there are none on the sums or on them."""
+    facts = runs[runs["task"] == "facts"]
+    return int(facts.groupby("width").size().max()) if len(facts) and (runs["task"] == "arithmetic").any() else 0
+
+
 def does_both(table: pd.DataFrame) -> list[int]:
     """The widths of one layer with lower bounds over 0.5 on the sums alone and over 0.95 on the facts alone."""
     plain = table[(table["shape"] == "width")].set_index(["task", "measure", "width"])["low"]

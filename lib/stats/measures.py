@@ -34,7 +34,7 @@ def reported(curves: pd.DataFrame, rule: str) -> pd.DataFrame:
 def succeeded(table: pd.DataFrame, missed: int = 0) -> pd.Series:
     """Whether a run has all held-out sums right, or all but `missed`; on the facts alone, whether it recalls 95 %."""
     sums = table["held_out_correct"] >= table["held_out_asked"] - missed
-    return sums | ((table["task"] == "facts") & (table["facts_accuracy"] >= RECALLED))
+    return sums | ((table["held_out_asked"] == 0) & (table["facts_accuracy"] >= RECALLED))
 
 
 def over_time(curves: pd.DataFrame, by: list[str]) -> pd.DataFrame:

@@ -6,7 +6,6 @@ from lib.run import PLURALS
 from lib.stats import intervals
 
 VARIANTS = {"base": "as published", "wd": "weight decay 0.1", "one order": "one order of the lines"}
-TASKS = {"arithmetic": "sums", "facts": "capitals", "joint": "both"}  # what a run is trained on
 MEASURES = {
     "seen_accuracy": "seen sums right", "held_out_correct": "held-out sums right",
     "facts_accuracy": "capitals recalled", "loss": "training loss",

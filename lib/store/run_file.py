@@ -250,9 +250,8 @@ def _groups(*asked) -> dict[str, np.ndarray]:
 
 
 def groups(factors: Mapping) -> dict[str, np.ndarray]:
-    """The places of the prompts of each group, whatever their answers and names; of a run with these factors."""
-    usual = {"answer_order": None, "facts": "capitals"}
-    return _groups(*(usual.get(name, factors[name]) for name in ASKED))
+    """The places of the prompts of each group, of a run with these factors."""
+    return _groups(*(factors[name] for name in ASKED))
 
 
 def asked(factors: Mapping) -> int:

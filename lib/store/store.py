@@ -32,6 +32,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from lib.data import ARITHMETIC
 from lib.errors import UserError
 from lib.run import OPTIONAL, Run
 from lib.store import run_file
@@ -41,7 +42,7 @@ from lib.store.run_file import OUTCOMES, SCORES, TRAINED, Stored, asked, compact
 LARGE_CHECKPOINT = 2**25  # bytes
 VERSION = 1
 MARKER = {"format": "too-big-to-think runs", "version": VERSION}
-EXAMPLE = Run("arithmetic", 14, 0)  # gives tables without rows their columns
+EXAMPLE = Run(ARITHMETIC, 14, 0)  # gives tables without rows their columns
 DETAILS = {"run": "", **asdict(EXAMPLE), "parameters": 0} | dict.fromkeys(OUTCOMES, 0.0)
 DETAILS |= dict.fromkeys(TRAINED, "") | {"seconds": 0.0}
 
