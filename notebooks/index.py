@@ -24,7 +24,6 @@ from lib.book import answers, render, report
 from lib.data.paper import results
 from lib.errors import some
 from lib.experiments import claims, found, lines, pairs, replication
-from lib.settings import settle
 from lib.stats import estimates, measures, words
 
 runs, paper = here.runs, results()
@@ -49,43 +48,39 @@ chapter.figure("headline", sums, headline)
 # The paper says that small models find the rule, and that larger ones only store what they have read.
 
 # %% tags=["remove-input"]
-chapter.finding(
-    replication.at_the_end(sums),
-    replication.AS_PUBLISHED,
+here.finding(
     """
 When training ends, we see the same: all four hidden sums are right in {small} runs of n14, and in {large} runs of n28 and n56.
 """,
+    at_the_end=replication.AS_PUBLISHED,
 )
 
 # %% tags=["remove-input"]
-fresh = chapter.read(settle({"store": here.settings.store}, "found"))
+fresh = here.of("found")
 aligned = fresh.runs[fresh.runs["part"] != "stream"]
 curves = fresh.curves(fresh.runs)
-lost = found.results(curves)
-chapter.finding(
-    lost,
-    found.WORD,
+fresh.finding(
     """
 But look earlier: larger models find hidden sums, too, in fewer updates than small ones, and then lose many of them.
 """,
+    word=found.WORD,
 )
 
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "A line is a size, the mean over its runs; the number in its name is the model's width. {doc}`found` says how this was tested.", "name": "fig-fan-first"}}
 def fan():
     means = found.over_time(curves[curves["part"] != "stream"])
-    return charts.fan(means, found.title(lost), "where the paper looks"), means
+    return charts.fan(means, found.title(chapter.optional(lambda: fresh.results.word)), "where the paper looks"), means
 
 
 chapter.figure("fan-first", aligned, fan, experiment="found")
 
 # %% tags=["remove-input"]
-chapter.finding(
-    lost,
-    found.WORD,
+fresh.finding(
     """
 These are fresh runs, each with another pair hidden, and a window of training is one line. Over its first 1,000 updates n56 has {early[56]:%} of the hidden sums right and n14 {early[14]:%}; at the end it is {late[56]:%} and {late[14]:%}. Where windows begin anywhere, as in the paper, large models find less: at their best n28 has {highest[stream][28]:%} and n56 {highest[stream][56]:%}. What follows is about the paper's pair and windows unless it says otherwise.
 """,
+    word=found.WORD,
 )
 
 

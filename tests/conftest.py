@@ -3,7 +3,9 @@
 import runpy
 import signal
 import sys
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 import torch
 
@@ -66,6 +68,16 @@ def cli(monkeypatch, capsys, inline):
         return status, captured.out, message or captured.err
 
     return call
+
+
+def source(runs=(), curves=(), items=()) -> SimpleNamespace:
+    """Made-up runs as the `results` of an experiment read them; what is filtered by run is filtered here, too."""
+    kept = lambda table, runs: table[table["run"].isin(runs["run"])] if "run" in runs else table  # noqa: E731
+    runs, curves, items = (pd.DataFrame(x) if isinstance(x, tuple) else x for x in (runs, curves, items))
+    return SimpleNamespace(
+        runs=runs, curves=lambda runs: kept(curves, runs), items=lambda runs, *_, **how: kept(items, runs),
+        last=lambda runs, *_, **how: kept(items, runs),
+    )  # fmt: skip
 
 
 def one_sentence(message: str) -> bool:

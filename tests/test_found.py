@@ -1,14 +1,19 @@
 """Found, then lost: its words on made-up runs whose answer is known, and how typed findings are shown."""
 
+import json
+from dataclasses import dataclass, replace
+from math import nan
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from lib.book import chapter, render
-from lib.errors import NONE
+from lib.errors import NONE, Lacking
 from lib.experiments import found
 from lib.stats import words
-from lib.stats.estimates import Estimate
+from lib.stats.estimates import Cells, Count, Estimate
+from tests.conftest import source
 
 WIDTHS, SEEDS = (8, 14, 20, 28, 40, 56), range(200, 212)
 SIZES = {8: 560, 14: 1_582, 20: 2_980, 28: 5_516, 40: 10_600, 56: 20_440}
@@ -49,12 +54,12 @@ def down(x):
     ],
 )
 def test_the_word_follows_the_contrasts_and_the_slopes(early, late, word):
-    assert found.results(curves(early, late)).word == word
+    assert found.results(source(curves=curves(early, late))).word == word
 
 
 def test_numbers_are_those_of_the_curves():
     table = curves(up, down, noise=0.3)
-    got = found.results(table.sample(frac=1, random_state=0).sort_values(["run", "iteration"]))
+    got = found.results(source(curves=table.sample(frac=1, random_state=0).sort_values(["run", "iteration"])))
     end = table[table["iteration"] == 30_000].pivot(index="seed", columns="width", values="held_out_correct") / 4
     gap = end[56] - end[14]
     assert got.less.mean == pytest.approx(gap.mean()) and got.less.low < gap.mean() < got.less.high
@@ -70,7 +75,7 @@ def test_numbers_are_those_of_the_curves():
 
 
 def test_leads_and_peaks():
-    got = found.results(curves(up, down))
+    got = found.results(source(curves=curves(up, down)))
     x = np.log2(SIZES[14])
     assert got.leads == "100 to 1,000"
     assert got.highest["sizes"][14].mean == got.ended["sizes"][14].mean == pytest.approx(down(x) / 4)
@@ -87,33 +92,55 @@ def test_pairs_are_hidden_once_each():
 
 def test_a_size_alone_has_nothing_to_be_compared_with():
     table = curves(up, down)
-    assert found.results(table[table["width"] == 14]) is None
-    nothing = pd.DataFrame(columns=["run", "iteration"])  # as `Store.curves` has it
-    assert found.results(nothing) is None and found.over_time(nothing).empty
+    alone = found.results(source(curves=table[table["width"] == 14]))
+    assert alone.word == "early missing, late missing" and f"{alone.sooner:points interval}" == alone.leads == "–"
+    with pytest.raises(Lacking):
+        f"{alone.early[56]:%}"
+    nothing = pd.DataFrame(columns=["run", "iteration", "part"])  # as `Store.curves` has it
+    with pytest.raises(Lacking):
+        found.results(source(curves=nothing))
+    assert found.over_time(nothing).empty
 
 
+@dataclass(frozen=True)
 class Said:
-    word, share = "yes", Estimate(0.684, 0.6, 0.75, 9)
+    word: str
+    share: Estimate
+    many: Count
+    cells: Cells
 
-    def __init__(self):
-        self.share = Said.share
+
+SHARE = Estimate(0.684, 0.6, 0.75, 9)
+SAID = Said("yes", SHARE, Count(0, 80), Cells({14: SHARE}))
 
 
 @pytest.mark.parametrize(
-    ("results", "word", "shown"),
+    ("text", "word", "shown"),
     [
-        (Said(), "yes", "68 %, 68 % (60 to 75), +68 points (60 to 75)."),
-        (Said(), "no", words.OTHERWISE),
-        (None, "yes", NONE),
+        (
+            "{share:%}, {share:% interval}, {share:points interval}.",
+            "yes",
+            "68 %, 68 % (60 to 75), +68 points (60 to 75).",
+        ),
+        ("{many}; {cells[14]:%}", "yes", "none of 80; 68 %"),
+        ("{share:%}", "no", words.OTHERWISE),
+        ("{cells[28]:%}", "yes", NONE),
     ],
 )
-def test_a_finding_stands_where_its_criterion_holds(monkeypatch, results, word, shown):
+def test_a_finding_stands_where_its_criterion_holds(monkeypatch, text, word, shown):
     said = []
     monkeypatch.setattr(render, "emit", lambda what, text, metadata=None: said.append(text))
-    chapter.finding(results, word, "\n{share:%}, {share:% interval}, {share:points interval}.\n")
+    chapter.show(lambda: chapter.say(chapter.typed(f"\n{text}\n", {"word": word}, SAID)))
     assert said == [shown]
+
+
+def test_results_are_written_as_json(monkeypatch, tmp_path):
+    monkeypatch.setenv(render.DATA, str(tmp_path))
+    found = json.loads(render.save_results(replace(SAID, share=Estimate(0.1 + 0.2, nan, 1.0, 3)), "said").read_text())
+    assert found["share"] == {"mean": 0.3, "low": None, "high": 1.0, "units": 3}
+    assert found["many"] == {"number": 0, "of": 80} and found["cells"]["14"]["units"] == 9 and found["word"] == "yes"
 
 
 def test_an_estimate_is_written_in_two_ways_only():
     with pytest.raises(ValueError, match=r"not as '\.1f'"):
-        format(Said.share, ".1f")
+        format(SHARE, ".1f")

@@ -8,6 +8,8 @@ import contextlib
 import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -60,6 +62,27 @@ class Chapter:
         if self.settings.seeds:
             return self.report
         return f"{len(runs)} runs, at numbers of seeds that were fixed beforehand ({{doc}}`replication`)."
+
+    @cached_property
+    def results(self) -> Any:
+        """What the experiment makes of the runs, its `Results`; also written beside the figures' data, as JSON."""
+        found = experiments.load(self.settings.experiment).results(self)
+        render.save_results(found, self.settings.experiment)
+        return found
+
+    def finding(self, text: str, **rests_on: str) -> None:
+        """Show what an author `typed` of the `results`, or what the runs lack for it.
+
+        Parameters
+        ----------
+        text : Markdown in which `{name}` is a field of the results.
+        rests_on : words of the results on which it rests, as in `word=found.WORD`.
+        """
+        show(lambda: say(typed(text, rests_on, self.results)))
+
+    def of(self, experiment: str) -> "Chapter":
+        """The runs of another experiment in the same store, as far as they may be judged; nothing is trained."""
+        return read(settle({"store": self.settings.store}, experiment))
 
     def curves(self, runs: pd.DataFrame) -> pd.DataFrame:
         """The learning curves of `runs` (`Store.curves`)."""
@@ -154,23 +177,23 @@ def points(runs: pd.DataFrame, *texts: Callable[[], str]) -> None:
     tell(runs, lambda: "\n".join(some([made for text in texts if (made := optional(text))])))
 
 
-def finding(results: object, word: str, text: str) -> None:
-    """Show what an author typed of results, where their criterion came to the word that the text rests on.
+def typed(text: str, rests_on: Mapping[str, str], *results: Any) -> str:
+    """What an author typed, with the numbers of results, where their criteria came to the words that it rests on.
 
     Parameters
     ----------
-    results : with an attribute `word`, what the criterion says of the runs; None where there are no runs.
-    word : what it said of the book's own runs.
-    text : Markdown in which `{name}` is a field of the results (`str.format`).
+    text : Markdown in which `{name}` is a field of the results (`str.format`), of the first that has it.
+    rests_on : fields of the results, and the words that they had of the book's own runs.
+    results : frozen dataclasses, such as `Chapter.results`.
+
+    Raises
+    ------
+    Lacking
+        Where a number that the text has cannot be had from the runs.
     """
-
-    def typed() -> None:
-        if results is None:
-            raise Lacking
-        agrees = results.word == word  # type: ignore[attr-defined]
-        say(text.strip().format(**vars(results)) if agrees else words.OTHERWISE)
-
-    show(typed)
+    fields = {name: value for found in reversed(results) for name, value in vars(found).items()}
+    agrees = all(fields[name] == word for name, word in rests_on.items())
+    return text.strip().format(**fields) if agrees else words.OTHERWISE
 
 
 def table(runs: pd.DataFrame, make: Callable[[], pd.DataFrame]) -> None:

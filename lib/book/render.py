@@ -14,9 +14,11 @@ import hashlib
 import html
 import importlib.metadata
 import json
+import math
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +190,27 @@ def save_data(table: pd.DataFrame, name: str) -> Path:
     path = _data_folder() / f"{name}.csv"
     digits = lambda x: f"{x:.0f}" if x == round(x) and abs(x) < 1e15 else f"{x:.6g}"  # noqa: E731
     table.to_csv(path, index=False, float_format=digits, lineterminator="\n")
+    return path
+
+
+def save_results(results: Any, name: str) -> Path:
+    """Write the results of an experiment as JSON where the figures' data go: an estimate as its four numbers.
+
+    Numbers have ten digits; what cannot be had is null.
+    """
+
+    def plain(value: Any) -> Any:
+        match value:
+            case float():
+                return float(f"{value:.10g}") if math.isfinite(value) else None
+            case Mapping():
+                return {str(key): plain(inner) for key, inner in value.items()}
+            case list() | tuple():
+                return list(map(plain, value))
+        return value
+
+    path = _data_folder() / f"{name}.json"
+    path.write_text(json.dumps(plain(asdict(results)), indent=1, ensure_ascii=False) + "\n")
     return path
 
 

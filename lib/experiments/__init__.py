@@ -8,16 +8,33 @@ A module says what it trains and what it makes of the runs:
     PROFILES   what it fills in otherwise than `PROFILES` below, by profile, if anything
     CELLS      the columns of the sweep by which `status` counts its runs, if not by task, width, factors and labels
     STAGED     in the second protocol, the column of the sweep whose values are looked at apart
+    Results    a frozen dataclass: what its runs say, in numbers, estimates, counts, and the words of its criteria
+    results    results(source) -> Results, from a `Source` of runs; `Lacking` where they do not suffice
     SEEDS      False where `seeds` None means a number for every cell that the module knows
 """
 
 import importlib
 import pkgutil
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
+
+import pandas as pd
 
 from lib.data.paper import SIZES
 from lib.errors import UserError, shown
+
+
+class Source(Protocol):
+    """Runs and how to read more of them (`book.chapter.Chapter`)."""
+
+    runs: pd.DataFrame
+
+    def curves(self, runs: pd.DataFrame) -> pd.DataFrame: ...
+
+    def items(self, runs: pd.DataFrame, iterations=None, groups=None) -> pd.DataFrame: ...
+
+    def last(self, runs: pd.DataFrame, groups=None) -> pd.DataFrame: ...
+
 
 OTHERS = ("claims", "points")  # modules that make something of the runs of several experiments
 PROFILES: dict[str, dict[str, Any]] = {

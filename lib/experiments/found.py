@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 
 from lib import sweep as sweeps
+from lib.errors import some
+from lib.experiments import Source
 from lib.experiments.pairs import PAIRS
 from lib.run import Run
 from lib.stats import estimates, intervals, words
-from lib.stats.estimates import Estimate
+from lib.stats.estimates import Cells, Estimate
 
 TASKS = ("arithmetic",)
 SEEDS = False
@@ -66,9 +68,9 @@ class Results:
 
     word: str
     seeds: int
-    early: dict[int, Estimate]
-    late: dict[int, Estimate]
-    learnt: dict[int, Estimate]
+    early: Cells
+    late: Cells
+    learnt: Cells
     sooner: Estimate
     less: Estimate
     early_slope: Estimate
@@ -103,6 +105,8 @@ def _paired(values: pd.Series) -> Estimate:
 
 def slopes(wide: pd.DataFrame) -> pd.Series:
     """For each seed the least-squares slope of its shares (seeds, parameters) a doubling of parameters."""
+    if wide.shape[1] < 2:
+        return pd.Series(dtype=float)
     x = np.log2(wide.columns.to_numpy(float))
     x -= x.mean()
     return wide @ x / (x @ x)
@@ -132,29 +136,30 @@ def peaks(means: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def title(found: Results | None) -> str:
+def title(word: str) -> str:
     """What the fan shows, over the book's runs and over others."""
-    agrees = found is not None and found.word == WORD
-    return "Larger models find the hidden sums in fewer updates, and lose them" if agrees else "Hidden sums over time"
+    told = "Larger models find the hidden sums in fewer updates, and lose them"
+    return told if word == WORD else "Hidden sums over time"
 
 
 def _leads(means: pd.DataFrame) -> str:
     wide = means[means["part"] == "sizes"].pivot(index="iteration", columns="width", values="share")
+    if not {SMALL, LARGE} <= set(wide):
+        return "–"
     over = wide[LARGE] > wide[SMALL]
     groups = over.index.to_series().groupby((over != over.shift()).cumsum()[over])
     return words.listing(f"{group.min():,} to {group.max():,}" for _, group in groups) if over.any() else "none"
 
 
-def results(curves: pd.DataFrame) -> Results | None:
-    """What the runs show; None where n14 or n56 of the part "sizes" has none."""
-    sizes = curves[curves["part"] == "sizes"] if len(curves) else curves
-    if not len(sizes) or not {SMALL, LARGE} <= set(sizes["width"]):
-        return None
-    table = outcomes(sizes)
+def results(source: Source) -> Results:
+    """What the runs show; `Lacking` where the part "sizes" has none."""
+    curves = source.curves(source.runs)
+    table = outcomes(some(curves[curves["part"] == "sizes"]))
     means, gap, slope = over_time(curves), {}, {}
     for when in ("early", "late"):
         wide = table.pivot(index="seed", columns="width", values=when)
-        gap[when] = _paired((wide[LARGE] - wide[SMALL]).dropna())
+        both = wide.reindex(columns=[SMALL, LARGE])
+        gap[when] = _paired((both[LARGE] - both[SMALL]).dropna())
         slope[when] = _paired(slopes(table.pivot(index="seed", columns="parameters", values=when).dropna()))
     early = estimates.judge(gap["early"], {"sooner": 0}, {"later": 0})
     late = estimates.judge(gap["late"], {"keeps more": 0}, {"keeps less": 0})
@@ -162,8 +167,7 @@ def results(curves: pd.DataFrame) -> Results | None:
     if (early, late) == ("sooner", "keeps less"):
         word = WORD if slope["early"].low > 0 > slope["late"].high else "found, then lost, by n56"
 
-    def by_width(when: str) -> dict[int, Estimate]:
-        return {int(width): estimates.mean(values.dropna()) for width, values in table.groupby("width")[when]}
+    early_share, late_share, learnt = (estimates.by_width(table, table[when]) for when in ("early", "late", "learnt"))
 
     known = {(row["part"], row["width"]): row for row in peaks(means).to_dict("records")}
 
@@ -176,7 +180,7 @@ def results(curves: pd.DataFrame) -> Results | None:
         }
 
     return Results(
-        word=word, seeds=table["seed"].nunique(), early=by_width("early"), late=by_width("late"),
-        learnt=by_width("learnt"), sooner=gap["early"], less=gap["late"], early_slope=slope["early"],
+        word=word, seeds=table["seed"].nunique(), early=early_share, late=late_share,
+        learnt=learnt, sooner=gap["early"], less=gap["late"], early_slope=slope["early"],
         late_slope=slope["late"], leads=_leads(means), highest=described("highest"), ended=described("end"),
     )  # fmt: skip

@@ -11,8 +11,10 @@ from lib import sweep as sweeps
 from lib.data import LABELS
 from lib.data.paper import LARGE, REGULARIZED
 from lib.errors import some
+from lib.experiments import Source
 from lib.run import Run
-from lib.stats import intervals, words
+from lib.stats import estimates, intervals, words
+from lib.stats.estimates import Cells, Count
 from lib.stats.measures import RULES, reported, succeeded
 from lib.stats.words import size_name
 from lib.sweep import published
@@ -58,30 +60,43 @@ def sweep(tasks: list[str], widths: list[int], *, seeds: int | None, iterations:
     return sweeps.table(cells, variant=cells.values())
 
 
-@dataclass(frozen=True)
-class AtTheEnd:
-    """In how many runs on the published sums all four hidden ones are right at the end.
-
-    `word` is `AS_PUBLISHED` where some runs of the smallest size have them and none of the others; `small` and `large`
-    are such as "23 of 40" and "none of 80".
-    """
-
-    word: str
-    small: str
-    large: str
-
-
 AS_PUBLISHED = "the smallest alone"
 
 
-def at_the_end(sums: pd.DataFrame) -> AtTheEnd | None:
-    """What `sums`, runs of the variant "base", have; None where there is no size to compare with."""
-    if sums["width"].nunique() < 2:
-        return None
-    small = sums["width"] == sums["width"].min()
-    right = [(int(succeeded(runs).sum()), len(runs)) for runs in (sums[small], sums[~small])]
-    word = AS_PUBLISHED if right[0][0] > 0 == right[1][0] else "other sizes, too, or none"
-    return AtTheEnd(word, *(f"{n or 'none'} of {of}" for n, of in right))
+@dataclass(frozen=True)
+class Results:
+    """What the runs of the variant "base" say.
+
+    `small` and `large` are the runs on the sums, of the smallest size and of the others, that have all four hidden ones
+    right at the end; `at_the_end` is `AS_PUBLISHED` where some of the smallest size have them and none of the others.
+    `single` are the mean shares of the hidden sums right, by width; `recall` those of the capitals, of runs on them;
+    `both` are the runs on both tasks that have all four hidden sums right.
+    """
+
+    at_the_end: str
+    small: Count
+    large: Count
+    single: Cells
+    recall: Cells
+    both: Count
+
+
+def _succeeded(runs: pd.DataFrame) -> Count:
+    return Count(int(succeeded(runs).sum()), len(runs))
+
+
+def results(source: Source) -> Results:
+    """What the runs show; `Lacking` where there is none on the sums."""
+    base = source.runs[source.runs["variant"] == "base"]
+    sums, facts, both = (base[base["task"] == task] for task in TASKS)
+    smallest = some(sums)["width"] == sums["width"].min()
+    small, large = _succeeded(sums[smallest]), _succeeded(sums[~smallest])
+    alone = AS_PUBLISHED if small.number > 0 == large.number else "other sizes, too, or none"
+    return Results(
+        at_the_end=alone if large.of else "missing", small=small, large=large, both=_succeeded(both),
+        single=estimates.by_width(sums, estimates.share_right(sums)),
+        recall=estimates.by_width(facts, facts["facts_accuracy"]),
+    )  # fmt: skip
 
 
 def strips(curves: pd.DataFrame) -> pd.DataFrame:

@@ -71,9 +71,9 @@ def kept(source: Path, sizes: Mapping[str, int]) -> bool:
 
 def _command(name: str, source: Path, sizes: Mapping[str, int]) -> tuple[list[str], str]:
     """What compiles a library, but for where to, and the key of all that it depends on."""
-    command = [name, *FLAGS, *(f"-D{k}={v}" for k, v in sizes.items()), str(source)]
-    parts = [*command, source.read_text(), _version(name), _processor()]
-    return command, hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
+    command = [name, *FLAGS, *(f"-D{k}={v}" for k, v in sizes.items())]
+    parts = [*command, source.read_text(), _version(name), _processor()]  # wherever the source lies
+    return [*command, str(source)], hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
 
 
 def _version(name: str) -> str:

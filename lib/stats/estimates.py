@@ -13,6 +13,7 @@ from math import inf, nan
 import numpy as np
 import pandas as pd
 
+from lib.errors import Lacking
 from lib.stats import intervals, words
 
 RESAMPLES = 2_000
@@ -40,6 +41,26 @@ class Estimate:
         return f"{text} ({words.span(self.low, self.high, unit='')})" if more else text
 
 
+@dataclass(frozen=True)
+class Count:
+    """How many of some units there are, as text such as "23 of 40" or "none of 80"."""
+
+    number: int
+    of: int
+
+    def __format__(self, spec: str) -> str:
+        if not self.of:
+            return "–"
+        return f"{self.number or 'none'} of {self.of}"
+
+
+class Cells(dict):
+    """Values by cell, such as by width; what is asked of a cell that has no runs is `Lacking`."""
+
+    def __missing__(self, key):
+        raise Lacking
+
+
 def share_right(runs: pd.DataFrame) -> pd.Series:
     """The share of the held-out expressions that a run, or an evaluation, has right."""
     return runs["held_out_correct"] / runs["held_out_asked"]
@@ -55,6 +76,12 @@ def mean(values, contrasts: int = 1) -> Estimate:
     else:
         low, high = intervals.bootstrap(values, alpha=alpha)
     return Estimate(float(values.mean()), float(low), float(high), len(values))
+
+
+def by_width(runs: pd.DataFrame, values: pd.Series) -> Cells:
+    """The mean of values between 0 and 1, one a run, by width; NaN is left out."""
+    known = values.dropna()
+    return Cells({int(width): mean(each) for width, each in known.groupby(runs["width"].loc[known.index])})
 
 
 def difference(first, second, contrasts: int = 1) -> Estimate:
