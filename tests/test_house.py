@@ -1,4 +1,4 @@
-"""The house stands as book/contributing.md draws it."""
+"""The house stands as CONTRIBUTING.md draws it."""
 
 import ast
 import re
@@ -40,7 +40,7 @@ def imports(path: Path, known: dict[str, Path]) -> set[str]:
 
 def test_every_module_has_a_place_and_uses_what_lies_below():
     known = modules()
-    (picture,) = re.findall(r"```text\n(.*?)```", (ROOT / "book" / "contributing.md").read_text(), re.DOTALL)
+    (picture,) = re.findall(r"```text\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
     lines = [re.split(r"\s{3,}", line)[0].split() for line in picture.strip().splitlines()]
     level = {name: -i for i, line in enumerate(lines) for name in line}
     assert sum(map(len, lines)) == len(level)  # each once
