@@ -71,8 +71,9 @@ class Sums:
     def __init__(self, factors: Mapping[str, Any]):
         base, operands = factors["base"], factors["operands"] or factors["base"]
         hidden, self.targets = {frozenset(pair) for pair in factors["held_out"]}, factors["targets"]
+        spelt = {value: number(value, base) for value in range(1 - operands, 2 * operands - 1)}
         every = {
-            f"{number(a, base)}{sign}{number(b, base)}": (a, b, sign)
+            f"{spelt[a]}{sign}{spelt[b]}": (a, b, sign)
             for sign in "+-" for a in range(operands) for b in range(operands)
         }  # fmt: skip
         published = [e for e in PUBLISHED_ORDER if e in every] if base == 10 else []
@@ -83,7 +84,7 @@ class Sums:
         if not shown:
             count = operands * (operands + 1) // 2
             raise UserError(f"held_out has all {count} pairs, but at least one must be left to learn from.")
-        true = {e: number(a + b if sign == "+" else a - b, base) for e, (a, b, sign) in every.items()}
+        true = {e: spelt[a + b if sign == "+" else a - b] for e, (a, b, sign) in every.items()}
         dealt = ordered([true[e] for e in shown], factors["answer_order"])
         self.answers = true | dict(zip(shown, dealt, strict=True))
         self.shown = ordered(shown, factors["line_order"])

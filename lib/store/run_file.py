@@ -23,6 +23,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
+from lib.data import Prompt
 from lib.model.loss_parts import PARTS
 from lib.run import FACTORS, Run
 from lib.store.files import Later, digest, need
@@ -140,7 +141,7 @@ def decode(data: bytes, run: str) -> Stored:
     """What a run's file holds, wholly verified; ValueError for what does not fit (or another of `ODD`)."""
     file, details, sums = opened(data, run)
     config = configuration(details)
-    asked = dict.fromkeys(SCORES, len(prompt_table(config))) | {"parts": len(PARTS)}
+    asked = dict.fromkeys(SCORES, len(prompts(vars(config)))) | {"parts": len(PARTS)}
     parts = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
     count = sum(part.column(i).num_values for part in parts for i in range(part.num_columns))
     due = len(config.evaluations()) * sum(asked.get(name, 1) for name in schema(config).names)
@@ -206,13 +207,13 @@ def fitting(run: Run, tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], li
         spent = places.pop("seconds", 0)
         need(all(isinstance(name, str) for name in places.values()), "it does not say where it was trained")
         need(isinstance(spent, int | float) and 0 <= spent < math.inf, "it does not say how long it was trained")
-    at, count, prompts = int(state["iteration"]), len(curve["iteration"]), len(prompt_table(run))
+    at, count, width = int(state["iteration"]), len(curve["iteration"]), len(prompts(vars(run)))
     due = [i for i in run.evaluations() if i <= at]
     need(all(name[5:].isdecimal() for name in state if name.startswith("kept.")), "it has weights of no iteration")
     need(0 <= at <= run.updates and curve["iteration"].tolist() == due, "its evaluations are not those of the run")
     need(curve["loss"].shape == (count,), "it has another number of losses than of evaluations")
     for name in SCORES:
-        need(curve[name].shape == (count, prompts), f"{name} has another shape than the task's prompts")
+        need(curve[name].shape == (count, width), f"{name} has another shape than the task's prompts")
     rows = [{name: x[i] for name, x in curve.items()} for i in range(count)]
     for row in rows:
         row["iteration"], row["loss"] = int(row["iteration"]), float(row["loss"])
@@ -222,18 +223,26 @@ def fitting(run: Run, tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], li
 # Prompts and outcomes
 
 
-def prompt_table(run: Run) -> pd.DataFrame:
-    """The prompts of a run's task in the order of its scores: prompt, group, answer, left, right, operation."""
-    return _prompt_table(*(getattr(run, name) for name in ASKED))
+@cache
+def _prompts(*asked) -> tuple[Prompt, ...]:
+    """The prompts of runs with these factors, which are the same whatever the order of the lines and the windows."""
+    return Run(width=1, seed=0, **dict(zip(ASKED, asked, strict=True))).corpus.prompts
+
+
+def prompts(factors: Mapping) -> tuple[Prompt, ...]:
+    """The prompts of a run with these factors, in the order of its scores."""
+    return _prompts(*(factors[name] for name in ASKED))
 
 
 @cache
 def _prompt_table(*asked) -> pd.DataFrame:
-    factors = dict(zip(ASKED, asked, strict=True))
-    # The same prompts, whatever the order of the lines and the windows.
-    prompts = Run(width=1, seed=0, **factors).corpus.prompts
-    rows = [(p.name, p.group, p.answer, p.left, p.right, p.operation) for p in prompts]
+    rows = [(p.name, p.group, p.answer, p.left, p.right, p.operation) for p in _prompts(*asked)]
     return compact(pd.DataFrame(rows, columns=["prompt", "group", "answer", "left", "right", "operation"]))
+
+
+def prompt_table(run: Run) -> pd.DataFrame:
+    """The prompts of a run's task in the order of its scores: prompt, group, answer, left, right, operation."""
+    return _prompt_table(*(getattr(run, name) for name in ASKED))
 
 
 def compact(table: pd.DataFrame) -> pd.DataFrame:
@@ -242,16 +251,10 @@ def compact(table: pd.DataFrame) -> pd.DataFrame:
     return table.astype({name: kinds.get(str(kind), kind) for name, kind in table.dtypes.items()})
 
 
-@cache
-def _groups(*asked) -> dict[str, np.ndarray]:
-    """The places of the prompts of each group."""
-    group = _prompt_table(*asked)["group"].to_numpy()
-    return {name: np.flatnonzero(group == name) for name in ("seen", "held out", "fact")}
-
-
 def groups(factors: Mapping) -> dict[str, np.ndarray]:
     """The places of the prompts of each group, of a run with these factors."""
-    return _groups(*(factors[name] for name in ASKED))
+    group = np.array([prompt.group for prompt in prompts(factors)])
+    return {name: np.flatnonzero(group == name) for name in ("seen", "held out", "fact")}
 
 
 def asked(factors: Mapping) -> int:
