@@ -28,7 +28,7 @@ RUNS = [Run("arithmetic", 14, seed, iterations=5_000) for seed in range(3)]
 # The real command, with slices so short that a run takes several of them, on a fast machine, too.
 DRIVER = """
 import runpy
-from lib import cluster
+from lib.train import cluster
 cluster.SLICE_SECONDS = 0.3
 if __name__ == "__main__":
     runpy.run_module("lib", run_name="__main__")
@@ -190,7 +190,7 @@ def full(file):
     if "parquet" in os.readlink(f"/proc/self/fd/{file if isinstance(file, int) else file.fileno()}") and under_way:
         raise OSError(errno.ENOSPC, "No space left on device")
     sync(file)
-from lib import slices
+from lib.train import slices
 under_way = []
 put = slices.put
 slices.put = lambda *all: under_way.append(1) or put(*all)

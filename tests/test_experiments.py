@@ -22,14 +22,14 @@ TOY = """
 '''A toy: depth.'''
 
 from lib import sweep as sweeps
-from lib.paper import published
+from lib.sweep import published
 
 TASKS = ("arithmetic",)
 FACTORS = {"layers": [1, 2]}
 PROFILES = {"smoke": {"widths": [8], "seeds": 1}}
 
 
-def sweep(tasks, widths, seeds, iterations, layers):
+def sweep(tasks, widths, *, seeds, iterations, layers):
     cells = [(task, width, seed, n) for seed in range(seeds) for width in widths for n in layers for task in tasks]
     return sweeps.table(published(task, width, seed, layers=n, iterations=iterations) for task, width, seed, n in cells)
 """
@@ -48,7 +48,7 @@ device = "cpu"
 store = None
 
 # %% tags=["remove-input"]
-from lib import chapter
+from lib.book import chapter
 
 here = chapter.begin("toy", globals())
 

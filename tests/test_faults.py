@@ -599,7 +599,7 @@ def test_who_stops_on_a_full_disk_hears_that_nothing_was_saved(tmp_path):
     (tmp_path / "checkpoints").write_text("in the way")
     ask = lambda *_: os.kill(os.getpid(), signal.SIGINT)  # noqa: E731
     with pytest.raises(UserError, match=r"store cannot write .*checkpoints"), workers.ready("cpu") as train:
-        train([replace(TINY, iterations=1_000_000)], str(tmp_path), float("inf"), ask, {})
+        train([replace(TINY, iterations=1_000_000)], str(tmp_path), deadline=float("inf"), tell=ask, weights={})
 
 
 def test_who_asked_not_to_hear_of_a_closed_terminal_does_not():

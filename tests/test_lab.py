@@ -302,7 +302,7 @@ def test_a_run_that_stops_early_is_the_beginning_of_the_whole_run(tmp_path):
 # The real command, with checkpoints as often as can be, in the workers: they import this file for what they do.
 OFTEN = """
 import runpy
-from lib import course, workers
+from lib.train import course, workers
 course.CHECKPOINT_SECONDS, course.CHUNK_SECONDS = 0, 0.2
 def serve(*what):
     workers._serve(*what)
@@ -415,7 +415,8 @@ def test_streams_that_are_closed_or_full(tmp_path, streams, status, out, said):
 # From a script
 
 ASKS = """
-from lib import lab, sweep
+from lib import sweep
+from lib.train import lab
 from lib.run import Run
 print(lab.run(sweep.table([Run("arithmetic", 6, 0, iterations=40)]), "runs").report())
 """

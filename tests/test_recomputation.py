@@ -677,6 +677,46 @@ def test_found():
     page.close()
 
 
+def named(name: str) -> dict:
+    """The Results of an experiment, by name, as the book's notebooks wrote them."""
+    return json.loads((ROOT / "book" / "data" / f"{name}.json").read_text())
+
+
+def estimate(found: dict, values) -> None:
+    """A mean over units and its bootstrap interval."""
+    assert found["units"] == len(values) and np.isclose(found["mean"], np.mean(values), atol=1e-9)
+    low, high = drawn(values)
+    assert np.allclose([found["low"], found["high"]], [low, high], atol=0.06 * (high - low), rtol=0)
+
+
+def test_found_by_name():
+    found, cells, seeds = named("found"), fresh(), range(200, 244)
+    for when in ("early", "late"):
+        assert list(found[when]) == ["8", "14", "20", "28", "40", "56"]
+        for width, about in found[when].items():
+            estimate(about, [cells[int(width)][s][when] for s in seeds])
+    for name, when in (("sooner", "early"), ("less", "late")):
+        gap = np.mean([cells[56][s][when] - cells[14][s][when] for s in seeds])
+        assert np.isclose(found[name]["mean"], gap) and found[name]["low"] < gap < found[name]["high"]
+    assert (found["word"], found["seeds"]) == ("found, then lost, by larger sizes", 44)
+    best = fresh_stream()
+    assert all(np.isclose(found["highest"]["stream"][str(w)]["mean"], best[w].max()) for w in (14, 28, 56))
+    assert all(np.isclose(found["ended"]["stream"][str(w)]["mean"], best[w][-1]) for w in (14, 28, 56))
+
+
+def test_replication_by_name():
+    found = named("replication")
+    small, large = ([r for w in widths for r in cell("arithmetic", "base", w)] for widths in ((14,), (28, 56)))
+    both = [r for w in SIZES for r in cell("joint", "base", w)]
+    for name, runs in (("small", small), ("large", large), ("both", both)):
+        assert found[name] == {"number": sum(map(success, runs)), "of": len(runs)}
+    assert found["at_the_end"] == "the smallest alone" and sum(map(success, small)) > 0 == sum(map(success, large))
+    for width in SIZES:
+        estimate(found["single"][str(width)], [r["held"][-1] / 4 for r in cell("arithmetic", "base", width)])
+        facts = [r["recall"][-1] for r in cell("facts", "base", width)]
+        assert np.isclose(found["recall"][str(width)]["mean"], np.mean(facts))
+
+
 # Verdicts
 
 

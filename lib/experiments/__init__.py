@@ -3,7 +3,7 @@
 A module says what it trains and what it makes of the runs:
 
     TASKS      the tasks that it knows; one that trains nothing has none
-    sweep      sweep(tasks, widths, seeds, iterations, **FACTORS) -> a table of runs (lib.sweep), in order of worth
+    sweep      sweep(tasks, widths, *, seeds, iterations, **FACTORS) -> a table of runs (lib.sweep), in order of worth
     FACTORS    its own parameters and their defaults, lists of whole numbers or of words, if it has any
     PROFILES   what it fills in otherwise than `PROFILES` below, by profile, if anything
     CELLS      the columns of the sweep by which `status` counts its runs, if not by task, width, factors and labels
