@@ -63,7 +63,7 @@ chapter.tell(here.runs, lambda: f"{len(here.runs)} runs of {sizes.index.tolist()
 @pytest.mark.slow
 def test_a_toy_experiment_takes_one_file_one_notebook_and_one_line(tmp_path):
     for name in ("lib", "notebooks", "book"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.ipynb", "data"))
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.ipynb"))
     (tmp_path / "lib" / "experiments" / "toy.py").write_text(TOY.lstrip())
     (tmp_path / "notebooks" / "toy.py").write_text(CHAPTER.lstrip())
     toc = (ROOT / "_toc.yml").read_text() + "      - file: notebooks/toy\n"
