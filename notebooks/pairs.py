@@ -25,23 +25,21 @@ from lib.book import answers
 from lib.experiments import pairs
 from lib.stats import words
 
-units = pairs.by_pair(here.runs)
 chapter.say(here.progress())
 
 
 # %% tags=["remove-input"]
 def answer():
-    found = pairs.judged(units)
-    small = found[found["width"] == 14]
+    results = here.results
+    sizes = [(windows, width, right) for windows, cells in results.right.items() for width, right in cells.items()]
+    verdicts = {"lines": results.aligned, "anywhere": results.stream}
     text = " ".join(
-        f"**{answers.WINDOWS[r.windows].capitalize()}: {r.verdict}.** Over the {r.pairs} pairs of different digits n14 has {100 * r.mean:.0f} % of the hidden expressions right "
-        f"({words.span(r.low, r.high)})."
-        for r in small.sort_values("windows", ascending=False).itertuples()
+        f"**{answers.WINDOWS[windows].capitalize()}: {verdicts[windows]}.** Over the {right.units} pairs of different digits n14 has {right:%} of the hidden expressions right "
+        f"({words.span(right.low, right.high)})."
+        for windows, width, right in reversed(sizes)
+        if width == 14
     )
-    others = [
-        f"{words.size_name(r.width)} {100 * r.mean:.0f} % ({words.span(r.low, r.high)}, {answers.WINDOWS[r.windows]})"
-        for r in found[found["width"] != 14].itertuples()
-    ]
+    others = [f"{words.size_name(width)} {right:%} ({words.span(right.low, right.high)}, {answers.WINDOWS[windows]})" for windows, width, right in sizes if width != 14]
     return text + (f" The other sizes: {words.listing(others)}." if others else "")
 
 
@@ -64,7 +62,7 @@ chapter.figure("pair_map", aligned, pair_map)
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The same by the distance of the two digits (0: a double): mean over pairs, of which there are fewer the farther apart they are.", "name": "fig-pair-distance"}}
 def distances():
-    table = pairs.kinds(units, "lines").rename(columns={"share": "mean", "pairs": "runs"})
+    table = pairs.kinds(pairs.by_pair(aligned), "lines").rename(columns={"share": "mean", "pairs": "runs"})
     table = table.assign(low=table["mean"], high=table["mean"], distance=table["distance"].map("distance {}".format))
     return charts.rows(table, "distance"), table
 
@@ -74,10 +72,11 @@ chapter.figure("pair_distance", aligned, distances)
 
 # %% tags=["remove-input"]
 def published():
-    small, better = units[(units["width"] == 14) & ~units["alike"]], []
-    for r in small[small["held_out"] == "5,7"].itertuples():
-        others = small[(small["windows"] == r.windows) & (small["held_out"] != "5,7")]["share"]
-        better.append(f"{100 * r.share:.0f} % with (5,7) hidden, and at least as much with {(others >= r.share).sum()} of the {len(others)} others ({answers.WINDOWS[r.windows]}, {words.count(r.seeds, 'run')} a pair)")
+    results = here.results
+    better = [
+        f"{share:%} with (5,7) hidden, and at least as much with {results.as_good[windows].number} of the {results.as_good[windows].of} others ({answers.WINDOWS[windows]}, {words.count(share.units, 'run')} a pair)"
+        for windows, share in results.published.items()
+    ]
     return f"n14 has {words.listing(better)}. Few runs say little about a single pair." if better else ""
 
 

@@ -21,41 +21,35 @@ from lib.book import chapter
 here = chapter.begin("share", globals())
 
 # %% tags=["remove-input"]
-
 from lib import charts
 from lib.book import answers
 from lib.errors import some
 from lib.experiments import share
 from lib.stats import words
 
-table = share.frontier(here.runs)
 chapter.say(here.progress())
 
 
 # %% tags=["remove-input"]
 def answer():
-    each = [
-        f"with {r.hides} hidden by {100 * r.lead:+z.0f} points ({words.span(r.lead_low, r.lead_high, unit='')})"
-        for r in some(share.leads(table)).itertuples()
-    ]
+    results = here.results
+    each = [f"with {hides} hidden by {lead:points interval}" for hides, lead in some(results.lead).items()]
     outside = [
-        f"{name}: {words.listing(f'{words.size_name(r.width)} {100 * r.mean:.0f} % ({words.span(r.low, r.high)})' for r in cell.sort_values('width').itertuples())}"
-        for name, cell in table[table["hides"].isin(list(share.RANGES))].groupby("hides", sort=False)
+        f"{name}: {words.listing(f'{words.size_name(width)} {right:%} ({words.span(right.low, right.high)})' for width, right in sizes.items())}"
+        for name, sizes in results.beyond.items()
     ]
     beyond = f" Outside the table, described and not judged, of the hidden expressions are right with {'; with '.join(outside)}." if outside else ""
-    ahead = [r.hides for r in share.leads(table).itertuples() if r.lead_low > 0]
-    best = table[table["hides"].str.isdecimal()].groupby("hides", sort=False)["mean"].max()
-    floor = best[best < 0.2]
-    what = f" n14 is shown to be better with {words.listing(ahead)} of the 55 pairs hidden." if ahead else ""
-    what += f" With {words.listing(floor.index)} pairs hidden no size has more than {100 * floor.max():.0f} % right, so that none can lead." if len(floor) else ""
-    return f"**{share.verdict(table).capitalize()}.** n14 leads n56 {words.listing(each)}.{what}{beyond}"
+    what = f" n14 is shown to be better with {words.listing(map(str, results.ahead))} of the 55 pairs hidden." if results.ahead else ""
+    what += f" With {words.listing(map(str, results.lost))} pairs hidden no size has more than {100 * results.most:.0f} % right, so that none can lead." if results.lost else ""
+    return f"**{results.word.capitalize()}.** n14 leads n56 {words.listing(each)}.{what}{beyond}"
 
 
-chapter.tell(table, answer)
+chapter.tell(here.runs, answer)
 
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "How much can be hidden before the rule is lost? The share of the hidden expressions that are right at the end, by what was hidden and size.", "name": "fig-share"}}
 def frontier():
+    table = share.frontier(here.runs)
     said = table["hides"].map(lambda h: f"{h} of 55 pairs" if h.isdecimal() else h)
     return charts.rows(table.assign(hidden=said), "hidden"), table
 

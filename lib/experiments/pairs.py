@@ -1,12 +1,17 @@
 """Every pair: each of the 55 unordered pairs of digits held out in turn, not the published one alone."""
 
 import itertools
+from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from lib import sweep as sweeps
+from lib.errors import some
+from lib.experiments import Source
 from lib.run import Run
 from lib.stats import estimates
+from lib.stats.estimates import Cells, Count, Estimate
 
 TASKS = ("arithmetic",)
 SEEDS = False
@@ -19,6 +24,7 @@ LOOKS = (  # registered seeds a pair, by windows and width
 )
 PROFILES = {"full": {"widths": [14, 28, 56]}}
 PAIRS = [f"{a},{b}" for a in range(10) for b in range(a, 10)]
+PUBLISHED = "5,7"
 
 
 def sweep(
@@ -31,9 +37,26 @@ def sweep(
         cellwise = itertools.product(range(seeds or 5), windows, sorted(set(widths)), PAIRS)
         for seed, window, width, pair in cellwise:
             if seed < most[window].get(width, 0):
-                often = {"evaluate_every": 100} if pair == "5,7" else {}  # runs that other experiments share
+                often = {"evaluate_every": 100} if pair == PUBLISHED else {}  # runs that other experiments share
                 cells.setdefault(sweeps.registered(width, seed, iterations, window, held_out=pair, **often), look)
     return sweeps.table(cells, look=cells.values())
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the runs say. Texts are told apart by `windows`, "lines" (aligned) or "anywhere" (the published stream).
+
+    `aligned` and `stream` are the words of the criterion, which is about n14. `right` has the mean share of the hidden
+    expressions right by text and width; its units are the pairs of different digits. `published` is the share of n14,
+    by text, where (5,7) is hidden; its units are runs, and it has no interval. `as_good` counts the other pairs of
+    different digits with which n14 has at least as much.
+    """
+
+    aligned: str
+    stream: str
+    right: Cells
+    published: Cells
+    as_good: Cells
 
 
 def by_pair(runs: pd.DataFrame) -> pd.DataFrame:
@@ -76,3 +99,23 @@ def expressions(items: pd.DataFrame) -> pd.DataFrame:
     """
     keys = ["width", "operation", "left", "right", "prompt"]
     return items.groupby(keys, as_index=False)["greedy"].agg(runs="size", share="mean")
+
+
+def results(source: Source) -> Results:
+    """What the runs show; `Lacking` where there is none."""
+    units = by_pair(some(source.runs))
+    table, unlike = judged(units), units[~units["alike"]]
+    word = table[table["width"] == 14].set_index("windows")["verdict"]
+    published, as_good = Cells(), Cells()
+    for windows, cell in unlike[unlike["width"] == 14].groupby("windows"):
+        hidden = cell["held_out"] == PUBLISHED
+        for share, seeds in cell.loc[hidden, ["share", "seeds"]].itertuples(index=False, name=None):
+            published[windows] = Estimate(share, np.nan, np.nan, seeds)
+            as_good[windows] = Count(int((cell.loc[~hidden, "share"] >= share).sum()), int((~hidden).sum()))
+    right = Cells()
+    for r in table.itertuples():
+        right.setdefault(r.windows, Cells())[r.width] = Estimate(r.mean, r.low, r.high, r.pairs)
+    return Results(
+        aligned=word.get("lines", "missing"), stream=word.get("anywhere", "missing"), right=right,
+        published=published, as_good=as_good,
+    )  # fmt: skip

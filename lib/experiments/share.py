@@ -1,14 +1,18 @@
 """Share and range: how many pairs can be hidden before each size fails, and sums outside of the range that was seen."""
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from lib import sweep as sweeps
+from lib.errors import some
+from lib.experiments import Source
 from lib.experiments.pairs import PAIRS
 from lib.run import Run
 from lib.stats import estimates
+from lib.stats.estimates import Cells, Estimate
 
 TASKS = ("arithmetic",)
 SEEDS = False
@@ -18,6 +22,7 @@ RANGES = {  # true extrapolation: what lies beyond all that was seen; every digi
     "no operand 9": " ".join(pair for pair in PAIRS if "9" in pair),
     "no result over 15": " ".join(pair for pair in PAIRS if int(pair[0]) + int(pair[2]) > 15),
 }
+FLOOR = 0.2  # of the hidden expressions: with less no size is said to lead
 LOOKS = (4, 10)  # registered draws of the hidden pairs, each with a seed of its own
 PROFILES = {"full": {"widths": [14, 28, 56]}}
 
@@ -39,6 +44,25 @@ def sweep(
                 run = sweeps.registered(width, seed, iterations, "lines", held_out=pairs)
                 cells.setdefault(run, {"look": look, "hides": hides})
     return sweeps.labelled(cells, ["look", "hides"])
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the runs say, by how many of the 55 pairs are hidden.
+
+    `word` is that of the criterion. `right` has the mean share of the hidden expressions right by number of hidden
+    pairs and width, `beyond` the same by range (a name of `RANGES`) and width. `lead` is what n14 has more than n56,
+    by each registered number of hidden pairs. `ahead` are the numbers for which the interval of the lead is over 0.
+    `lost` are those with which no size has a mean share of `FLOOR`, and `most` is the highest of their means.
+    """
+
+    word: str
+    right: Cells
+    beyond: Cells
+    lead: Cells
+    ahead: list[int]
+    lost: list[int]
+    most: float | None
 
 
 def frontier(runs: pd.DataFrame) -> pd.DataFrame:
@@ -68,3 +92,22 @@ def verdict(table: pd.DataFrame) -> str:
     if (found["lead_low"] > 0).sum() >= 4:
         return "too big to think"
     return "not whatever is hidden" if (found["lead_high"] < 0.1).sum() >= 3 else "unresolved"
+
+
+def results(source: Source) -> Results:
+    """What the runs show; `Lacking` where there is none."""
+    table, right, beyond = frontier(some(source.runs)), Cells(), Cells()
+    for r in table.sort_values("width", kind="stable").itertuples():
+        cells, hides = (right, int(r.hides)) if r.hides.isdecimal() else (beyond, r.hides)
+        cells.setdefault(hides, Cells())[r.width] = Estimate(r.mean, r.low, r.high, r.runs)
+    lead = Cells()
+    for r in leads(table).itertuples():
+        sizes = right[int(r.hides)]
+        units = min(sizes[width].units if width in sizes else 0 for width in (14, 56))
+        lead[int(r.hides)] = Estimate(r.lead, r.lead_low, r.lead_high, units)
+    best = {hides: max(share.mean for share in sizes.values()) for hides, sizes in right.items()}
+    lost = {hides: share for hides, share in best.items() if share < FLOOR}
+    return Results(
+        word=verdict(table), right=right, beyond=beyond, lead=lead, lost=list(lost),
+        ahead=[hides for hides, by in lead.items() if by.low > 0], most=max(lost.values(), default=None),
+    )  # fmt: skip
