@@ -22,9 +22,7 @@ here = chapter.begin("replication", globals())
 from lib import charts
 from lib.book import answers, render, report
 from lib.data.paper import results
-from lib.errors import some
-from lib.experiments import claims, found, lines, pairs, replication
-from lib.stats import estimates, measures, words
+from lib.experiments import claims, found, replication
 
 runs, paper = here.runs, results()
 sums = runs[(runs["variant"] == "base") & (runs["task"] == "arithmetic")]
@@ -86,45 +84,38 @@ These are fresh runs, each with another pair hidden, and a window of training is
 
 
 # %% tags=["remove-input"]
-def line_by_line():
-    found = some(lines.judged(chapters["lines"].runs))
-    said = "; ".join(f"*{word}*, {words.listing(map(words.size_name, cell))}" for word, cell in found.groupby("verdict", sort=False)["width"])
-    does = [f"{r.does} of {r.asked} runs of {words.size_name(r.width)}" for r in found.itertuples() if r.does]
-    return f" Read line by line, {words.listing(does) + ' do' if does else 'no run does'} both tasks at once; can it be said what the capitals cost the hidden sums? By the rule: {said} ({{doc}}`lines`)."
-
-
-base, name = runs[runs["variant"] == "base"].assign(right=measures.succeeded), words.size_name
-
-
 def sum_by_sum():
-    single = words.listing(f"{100 * share:.0f}" for share in sums.assign(single=estimates.share_right).groupby("width")["single"].mean())
-    return f"- **Sum by sum.** Of single hidden sums, {single} % are right in {words.listing(map(name, sorted(sums['width'].unique())))}."
+    text = "- **Sum by sum.** Of single hidden sums, {single[14]:%}, {single[28]:%} and {single[56]:%} are right in n14, n28 and n56."
+    return chapter.typed(text, {}, here.results)
 
 
 def other_pairs():
-    found = pairs.judged(pairs.by_pair(chapters["pairs"].runs))
-    aligned = found[found["windows"] == "lines"]
-    verdict = some(aligned[aligned["width"] == 14])["verdict"].iloc[0]
-    each = words.listing(f"{name(r.width)} {100 * r.mean:.0f} % ({words.span(r.low, r.high)})" for r in aligned.itertuples())
-    return (
-        f"- **Other pairs.** With each of the {aligned['pairs'].min()} pairs of different digits hidden in turn, with training windows that begin where a line begins, the hidden sums that are right: {each}. By the "
-        f"registered rule: *{verdict}* ({{doc}}`pairs`)."
-    )
+    text = """
+- **Other pairs.** Each of the {right[lines][14].units} pairs of different digits was hidden in turn, with training windows that begin where a line begins. Of the hidden sums n14 then has {right[lines][14]:% interval} right, n28 {right[lines][28]:% interval} and n56 {right[lines][56]:% interval}. Whether n14 knows arithmetic or only this pair, the registered rule leaves *unresolved* ({{doc}}`pairs`).
+"""
+    return chapter.typed(text, {"aligned": "unresolved"}, chapters["pairs"].results)
 
 
 def recalled():
-    facts = some(base[base["task"] == "facts"])
-    each = words.listing(f"{name(w)} {100 * share:.0f} %" for w, share in facts.groupby("width")["facts_accuracy"].mean().items())
-    found, _ = lines.memorizes(chapters["lines"].runs)
-    aligned = f" Read line by line, n14 recalls {100 * found.mean:.0f} % ({words.mean_span(found.low, found.high, found.units)}, {words.count(found.units, 'run')}; {{doc}}`lines`)." if found.units else ""
-    return f"- **Capitals recalled.** {each}, from {words.count(facts['seed'].nunique(), 'run')} each.{aligned}"
+    text = """
+- **Capitals recalled.** n14 {recall[14]:%}, n28 {recall[28]:%} and n56 {recall[56]:%}, from {recall[14].units} runs each. Read line by line, n14 recalls {stored:% interval}, from {stored.units} runs ({{doc}}`lines`).
+"""
+    return chapter.typed(text, {"memorizes": "memorizes"}, here.results, chapters["lines"].results)
 
 
 def together():
-    both = some(base[base["task"] == "joint"])
-    c6 = judged[(judged["claim"] == "C6") & (judged["variant"] == "base") & (judged["runs"] > 0)]
-    little = ", which says little: each size fails the sums alone, too, or does not learn the seen ones then" if (c6["verdict"] == "uninformative").all() else ""
-    return f"- **Both together.** The paper says that a model trained on sums and capitals fills no hole at any size. Of {len(both)} runs {both['right'].sum() or 'none'} {'fills' if both['right'].sum() < 2 else 'fill'} the hole{little} ({{doc}}`joint`).{chapter.optional(line_by_line)}"
+    text = """
+- **Both together.** The paper says that a model trained on sums and capitals fills no hole at any size. Here {both} runs fill it. That says little: each size fails the sums alone, too, or does not learn the seen ones then ({{doc}}`joint`).
+"""
+    return chapter.typed(text, {"together": "uninformative"}, here.results, claims.results(judged))
+
+
+def line_by_line():
+    text = """
+- **Both together, line by line.** Here {does[20]} runs of n20, {does[28]} of n28, {does[40]} of n40 and {does[56]} of n56 do both tasks at once. What the capitals cost the hidden sums cannot be said: by the rule n14 and n20 have *sums not learnt*, and the larger ones are *not testable* ({{doc}}`lines`).
+"""
+    words_of_rule = {14: "sums not learnt", 20: "sums not learnt", 28: "not testable", 40: "not testable", 56: "not testable"}
+    return chapter.typed(text, {"interference": words_of_rule}, chapters["lines"].results)
 
 
 def capacity():
@@ -132,7 +123,7 @@ def capacity():
     return "\n".join([f"- **Is it capacity?** {known} What else is known of the causes ({{doc}}`why`):", *(f"  - {each}" for each in more)])
 
 
-chapter.points(sums, sum_by_sum, other_pairs, recalled, together, capacity)
+chapter.points(sums, sum_by_sum, other_pairs, recalled, together, line_by_line, capacity)
 
 # %% [markdown]
 # You can {doc}`train such a model <laboratory>` in your browser, or {doc}`ask a trained one <../book/model>`.

@@ -431,14 +431,14 @@ def by_line(page: Page) -> None:
     if not cells:
         return
     recalled_ = [run["greedy"][-1].mean() for run in cells["facts", 14, 179, "capitals", 1, "together", 30_000]]
-    mean, low, high, runs = page.take(r"Read line by line, n14 recalls (\d+) % \((\d+) to (\d+) %, (\d+) runs; \{doc\}")
+    mean, low, high, runs = page.take(r"Read line by line, n14 recalls (\d+) % \((\d+) to (\d+)\), from (\d+) runs")
     close(f"{mean} {low} {high}", [100 * np.mean(recalled_), *(100 * np.array(drawn(recalled_)))], 1)
     assert int(runs) == len(recalled_)
     for width in (14, 20, 28, 40, 56):
         both = [run["greedy"][-1] for run in cells["joint", width, None, "capitals", 1, "together", 30_000]]
         does = sum(right[:200][HIDDEN].sum() >= 3 and right[200:].mean() >= 0.95 for right in both)
         if does:
-            page.take(rf"{does} of {len(both)} runs of n{width}(?= do|,| and)")
+            page.take(rf"{does} of {len(both)}(?: runs)? of n{width}(?= do|,| and)")
 
 
 def accounts(page: Page) -> None:
@@ -589,18 +589,18 @@ def opening(page: Page) -> None:
     single = [f"{100 * np.mean([r['held'][-1] / 4 for r in cell('arithmetic', 'base', w)]):.0f}" for w in SIZES]
     accounts(page)
     tuned(page)
-    page.take(rf"Of single hidden sums, {single[0]}, {single[1]} and {single[2]} % are right")
+    page.take(rf"Of single hidden sums, {single[0]} %, {single[1]} % and {single[2]} % are right")
     for width in SIZES:
         values = pair_shares()[width]
-        mean, low, high = page.take(rf"n{width} (\d+) % \((\d+) to (\d+) %\)(?=[., ])")
+        mean, low, high = page.take(rf"n{width} (?:then has )?(\d+) % \((\d+) to (\d+)\)(?=[., ])")
         close(f"{mean} {low} {high}", [100 * np.mean(values), *(100 * np.array(drawn(values)))], 1)
-    page.take(r"each of the 45 pairs of different digits")
+    page.take(r"Each of the 45 pairs of different digits")
     facts = [cell("facts", "base", w) for w in SIZES]
     recalled_ = [f"n{w} {100 * np.mean([r['recall'][-1] for r in runs]):.0f} %" for w, runs in zip(SIZES, facts, strict=True)]
     page.take(rf"{recalled_[0]}, {recalled_[1]} and {recalled_[2]}, from {len(facts[0])} runs each")
     by_line(page)
     both = [r for w in SIZES for r in cell("joint", "base", w)]
-    page.take(rf"Of {len(both)} runs {sum(map(success, both)) or 'none'} fill")
+    page.take(rf"Here {sum(map(success, both)) or 'none'} of {len(both)} runs fill it")
 
 
 def test_index():

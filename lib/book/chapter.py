@@ -189,11 +189,12 @@ def typed(text: str, rests_on: Mapping[str, str], *results: Any) -> str:
     Raises
     ------
     Lacking
-        Where a number that the text has cannot be had from the runs.
+        Where a number that the text has cannot be had from the runs, or where they say something else.
     """
     fields = {name: value for found in reversed(results) for name, value in vars(found).items()}
-    agrees = all(fields[name] == word for name, word in rests_on.items())
-    return text.strip().format(**fields) if agrees else words.OTHERWISE
+    if any(fields[name] != word for name, word in rests_on.items()):
+        raise Lacking(words.OTHERWISE)
+    return text.strip().format(**fields)
 
 
 def table(runs: pd.DataFrame, make: Callable[[], pd.DataFrame]) -> None:

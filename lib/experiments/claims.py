@@ -4,7 +4,7 @@ Also which runs count (`due`), and where the order in which they were made depar
 protocol (`deviations`, `out_of_order`).
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pandas as pd
@@ -204,6 +204,19 @@ def judge(runs: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
                 row |= {"size": size_name(width), "paper": says, "here": here if verdict.runs else "no run"}
                 rows.append(row | asdict(verdict))
     return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the registered rule says of the sizes trained on both tasks, where it says one thing: `together`."""
+
+    together: str
+
+
+def results(judged: pd.DataFrame) -> Results:
+    """What `judge` says of C6 as published, at all sizes that were run, or "several words"."""
+    said = judged[(judged["claim"] == "C6") & (judged["variant"] == "base") & (judged["runs"] > 0)]["verdict"].unique()
+    return Results(together=said[0] if len(said) == 1 else "several words" if len(said) else "missing")
 
 
 def trade_offs(runs: pd.DataFrame) -> pd.DataFrame:
