@@ -21,7 +21,6 @@ from lib.book import chapter
 here = chapter.begin("rate", globals())
 
 # %% tags=["remove-input"]
-import numpy as np
 import pandas as pd
 
 from lib import charts
@@ -33,28 +32,27 @@ from lib.stats import estimates, words
 answered = here.runs[here.runs["part"] == "answers"]
 curves = here.curves(here.runs)
 firsts = rate.times(curves)
-found = rate.accounts(answered, curves)
-steady = rate.accounts(answered[answered["width"] < 112], curves[curves["width"] < 112]).set_index("quantity")["mean"]
-largest = answered[(answered["width"] == 112) & (answered["answers"] == "true")]
 chapter.say(here.progress())
 
 
 # %% tags=["remove-input"]
 def without_the_largest():
-    return f"; without n112, {words.count(len(some(largest)), 'run')} that train unsteadily, at {some(steady)['w50']:,.0f}"
+    results = here.results
+    return f"; without n112, {words.count(results.right[rate.LARGEST].units, 'run')} that train unsteadily, at {results.steady['w50']:,.0f}"
 
 
 def answer():
-    at = some(found, "There are too few sizes to compare.").set_index("quantity")
-    text = f"**{rate.verdict(found).capitalize()}.** A curve fitted to success over the sizes falls to one half of the hidden sums at {at.loc['w50', 'mean']:,.0f} parameters ({at.loc['w50', 'low']:,.0f} to {at.loc['w50', 'high']:,.0f})"
+    r = here.results
+    half = some(r.at, "There are too few sizes to compare.")["w50"]
+    text = f"**{r.account.capitalize()}.** A curve fitted to success over the sizes falls to one half of the hidden sums at {half.mean:,.0f} parameters ({half.low:,.0f} to {half.high:,.0f})"
     text += f"{chapter.optional(without_the_largest)}. "
     each = [
-        f"A size {said} at {at.loc[name, 'mean']:,.0f} ({at.loc[name, 'low']:,.0f} to {at.loc[name, 'high']:,.0f}): {at.loc[name, 'ratio']:.2g} times that "
-        f"({at.loc[name, 'ratio_low']:.2g} to {at.loc[name, 'ratio_high']:.2g}), {rate.place(at.loc[name])} a factor of {rate.NEAR}."
+        f"A size {said} at {r.at[name].mean:,.0f} ({r.at[name].low:,.0f} to {r.at[name].high:,.0f}): {r.ratio[name].mean:.2g} times that "
+        f"({r.ratio[name].low:.2g} to {r.ratio[name].high:.2g}), {r.lies[name]} a factor of {rate.NEAR}."
         for name, said in rate.ACCOUNTS.items()
     ]
     text += " ".join(each)
-    if len(largest) and steady.get("rate") == float("inf"):
+    if rate.LARGEST in r.right and r.steady.get("rate") == float("inf"):
         text += " That crossing rests on n112: without it there is none."
     return text
 
@@ -73,7 +71,8 @@ def shares():
         "runs with 3 of 4 right at some time": estimates.table(once, keys, once["iteration"] < float("inf")),
     }
     table = pd.concat([part.assign(what=what) for what, part in lines.items()])
-    marks = dict(zip(["half"], found.loc[found["quantity"] == "w50", "mean"], strict=False))
+    at = here.results.at
+    marks = {"half": at["w50"].mean} if at else {}
     return charts.spectrum(table, "what", title="share (%)", thresholds=marks), table
 
 
@@ -112,23 +111,21 @@ chapter.figure("rate_times", answered, times)
 
 # %% tags=["remove-input"]
 INCOMPLETE = "These runs are not complete."
-moved = rate.intervention(here.runs)
 slow = here.runs[(here.runs["answers"] == "true") & here.runs["width"].isin(rate.MLP_WIDTHS)]
 
 
 def slowed():
-    some(moved, INCOMPLETE)
+    r = here.results
     each = [
-        f"times {r.mlp_rate:g} at {r.w50:,.0f}, which is {r.ratio:.2f} times that ({r.low:.2f} to {r.high:.2f})"
-        for r in moved.itertuples()
-        if r.mlp_rate != 1
+        f"times {name.removeprefix('x ')} at {r.halves[name]:,.0f}, which is {larger.mean:.2f} times that ({larger.low:.2f} to {larger.high:.2f})"
+        for name, larger in some(r.larger, INCOMPLETE).items()
     ]
-    at, share = moved.set_index("mlp_rate"), slow.assign(share=estimates.share_right).groupby(["width", "mlp_rate"])["share"].mean()
-    text = f"**{rate.moved(moved).capitalize()}.** The curve fitted to these {slow['width'].nunique()} sizes falls to one half at {at.loc[1, 'w50']:,.0f} parameters where nothing is changed; with the MLP's learning rate {words.listing(each)}. "
-    gains = [f"{words.size_name(width)} {100 * share[width, 1]:.0f} and {100 * share[width, 0.1]:.0f} %" for width in (28, 56) if {(width, 1), (width, 0.1)} <= set(share.index)]
+    own, tenth = r.by_rate["x 1"], r.by_rate.get("x 0.1", {})
+    text = f"**{r.moved.capitalize()}.** The curve fitted to these {len(own)} sizes falls to one half at {r.halves['x 1']:,.0f} parameters where nothing is changed; with the MLP's learning rate {words.listing(each)}. "
+    gains = [f"{words.size_name(width)} {100 * own[width].mean:.0f} and {tenth[width]:%}" for width in (28, 56) if width in own and width in tenth]
     text += f"How far it goes, hidden sums right as published and with a tenth: {words.listing(gains)}. " if gains else ""
-    if 3 in at.index:
-        does = "and does" if at.loc[3, "high"] < 1 else "and is not shown to; more rate is not shown to do the reverse of less"
+    if "x 3" in r.larger:
+        does = "and does" if r.larger["x 3"].high < 1 else "and is not shown to; more rate is not shown to do the reverse of less"
         text += f"Times 3 was expected to lower that size, {does}."
     return text + " All are compared with the same untouched runs."
 
@@ -137,7 +134,7 @@ chapter.tell(here.runs, slowed)
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Does a slower MLP move the size at which holes stop being filled? Held-out sums right at the end, by size, for each factor of the MLP's learning rate.", "name": "fig-mlp-rate"}}
 def factors():
-    some(moved, INCOMPLETE)
+    some(here.results.larger, INCOMPLETE)
     table = estimates.table(slow, ["width", "parameters", "mlp_rate"])
     return charts.spectrum(
         table.assign(mlp_rate=table["mlp_rate"].map("x {:g}".format)).rename(columns={"mlp_rate": "rate of the MLP"}),
@@ -154,21 +151,18 @@ chapter.figure("mlp_rate", slow, factors)
 
 # %% tags=["remove-input"]
 changed = here.runs[here.runs["width"].isin(rate.RACES)]
-raced = rate.races(curves)
 
 
 def slows():
+    r = here.results
     each = [
-        f"{np.exp(r.difference):.2f} ({np.exp(r.low):.2f} to {np.exp(r.high):.2f}) with a rate times {r.mlp_rate:g}"
-        for r in some(raced[raced["mlp_rate"] != 1], INCOMPLETE).itertuples()
+        f"{later.mean:.2f} ({later.low:.2f} to {later.high:.2f}) with a rate times {name.removeprefix('x ')}"
+        for name, later in some(r.later, INCOMPLETE).items()
     ]
-    word = rate.raced(raced)
-    text = f"**{word.capitalize()}.** The time to store the dealt answers over the time to find the rule, as a multiple of what it is where nothing is changed: {words.listing(each)}. "
-    middle = firsts[firsts["width"].isin(rate.RACES)].groupby(["answers", "width", "mlp_rate"])["iteration"].median().unstack("mlp_rate")
-    ratio = (middle[min(rate.MLP_RATES)] / middle[1.0]).groupby("answers").agg(["min", "max"])
-    late = [f"{what} {ratio.loc[kind, 'min']:.1f} to {ratio.loc[kind, 'max']:.1f}" for what, kind in (("storing by", "dealt"), ("finding by", "true"))]
+    text = f"**{r.raced.capitalize()}.** The time to store the dealt answers over the time to find the rule, as a multiple of what it is where nothing is changed: {words.listing(each)}. "
+    late = [f"{what} {least:.1f} to {most:.1f}" for what, (least, most) in (("storing by", r.storing), ("finding by", r.finding))]
     text += f"With a tenth the median iterations are multiplied, {words.listing(late)}. "
-    if word != "storing is slowed more":
+    if r.raced != "storing is slowed more":
         text += "So nothing shows that the rate acts by delaying storage; a slower MLP may do no more than a lower learning rate does as a whole ({doc}`tuning`). "
     return text + claims.added("slowed", changed[changed["mlp_rate"].isin([1, min(rate.MLP_RATES)])])
 
@@ -179,12 +173,12 @@ chapter.tell(changed, slows)
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "What comes later with a slower MLP? The median iteration at which a size first stores 95 % of the dealt lines, and first has 3 of 4 held-out sums right with the true ones, by factor of the MLP's learning rate, with quartiles.", "name": "fig-slowed"}}
 both = here.runs[here.runs["width"].isin(rate.MLP_WIDTHS) & here.runs["mlp_rate"].isin([1, min(rate.MLP_RATES)])]
 first = firsts[firsts["run"].isin(both["run"])]
-what = first["answers"].map({"true": "finds", "dealt": "stores"}) + first["mlp_rate"].map(", x {:g}".format)
+what = first["answers"].map({"true": "finds", "dealt": "stores"}) + first["mlp_rate"].map(", x {:g}".format).astype(str)
 slower = medians(first.assign(what=what), "what")
 
 
 def later():
-    some(raced, INCOMPLETE)
+    some(here.results.later, INCOMPLETE)
     return charts.times(some(slower), "what"), slower
 
 
@@ -199,15 +193,16 @@ chapter.figure("slowed", both, later)
 
 # %% tags=["remove-input"]
 def bits():
+    r = here.results
     rows = [
         {
-            "size": words.size_name(r.width),
-            "parameters": f"{r.parameters:,}",
-            "runs": r.runs,
-            "bits stored": f"{r.bits:.0f} ({words.span(r.low, r.high, scale=1, unit='')})",
+            "size": words.size_name(width),
+            "parameters": f"{r.parameters[width]:,}",
+            "runs": stored.units,
+            "bits stored": f"{stored.mean:.0f} ({words.span(stored.low, stored.high, scale=1, unit='')})",
         }
-        | {"of the table (%)": f"{100 * r.bits / r.all_bits:.0f}", "bits a parameter": f"{r.bits / r.parameters:.2f}"}
-        for r in rate.kept(answered).itertuples()
+        | {"of the table (%)": f"{100 * r.of_table[width]:.0f}", "bits a parameter": f"{r.a_parameter[width]:.2f}"}
+        for width, stored in r.bits.items()
     ]
     return pd.DataFrame(rows)
 

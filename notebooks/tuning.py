@@ -28,33 +28,32 @@ from lib.errors import some
 from lib.experiments import tuning
 from lib.stats import words
 
-table = tuning.shares(here.items(here.runs, groups=["held out"]), here.runs)
-best = tuning.chosen(table)
 chapter.say(here.progress())
 
 
 # %% tags=["remove-input"]
 def answer():
-    lead, word = tuning.verdict(best)
+    r = here.results
+    lead = r.lead["rate"]
     each = [
-        f"{words.size_name(r.width)} chooses a rate of {r.learning_rate:g} and iteration {r.iteration:,.0f} and then has {100 * r.tests:.0f} % of the other pairs right ({words.span(r.low, r.high)})"
-        for r in best.itertuples()
+        f"{words.size_name(width)} chooses a rate of {r.learning_rate['rate'][width]:g} and iteration {r.iteration['rate'][width]:,.0f} and then has {tests:%} of the other pairs right ({words.span(tests.low, tests.high)})"
+        for width, tests in r.tests["rate"].items()
     ]
     ahead = (
         f" n14 leads the better of the larger sizes by {100 * lead.mean:.0f} points ({words.span(lead.low, lead.high, unit='')})."
         if lead.units
         else ""
     )
-    return f"**{word.capitalize()}.** {words.listing(each)}.{ahead}"
+    return f"**{r.word.capitalize()}.** {words.listing(some(each))}.{ahead}"
 
 
-chapter.tell(best, answer)
+chapter.tell(here.runs, answer)
 
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "What does a lower learning rate do to what was found? Held-out sums right over time, mean over runs and both pairs, by the peak learning rate; the published one is 0.01.", "name": "fig-rates"}}
 def rates():
-    some(best)
-    found = tuning.by_rate(table)
+    some(here.results.tests["rate"])
+    found = tuning.by_rate(tuning.shares(here.items(here.runs, groups=["held out"]), here.runs))
     found = found[found["iteration"] % 500 == 0] if found["iteration"].max() > 10_000 else found
     return charts.over_time(
         found.drop(columns="learning_rate").rename(columns={"rate": "peak rate"}), "peak rate"
@@ -69,23 +68,23 @@ chapter.figure("rates", here.runs, rates)
 
 # %% tags=["remove-input"]
 def decays():
-    every = tuning.chosen(table, ("rate", "decay", "batch"))
+    r = here.results
     rows = [
         {
-            "size": words.size_name(r.width),
-            "rate": f"{r.learning_rate:g}",
-            "weight decay": f"{r.weight_decay:g}",
-            "batch": f"{r.batch:.0f}",
-            "iteration": f"{r.iteration:,.0f}",
+            "size": words.size_name(width),
+            "rate": f"{r.learning_rate['recipe'][width]:g}",
+            "weight decay": f"{r.weight_decay['recipe'][width]:g}",
+            "batch": f"{r.batch['recipe'][width]:.0f}",
+            "iteration": f"{r.iteration['recipe'][width]:,.0f}",
         }
         | {
-            "the pair that chose (%)": f"{100 * r.chooses:.0f}",
-            "the other pair (%)": f"{100 * r.tests:.0f} ({words.span(r.low, r.high, unit='')})",
-            "seeds": r.seeds,
+            "the pair that chose (%)": f"{100 * r.chooses['recipe'][width]:.0f}",
+            "the other pair (%)": f"{100 * tests.mean:.0f} ({words.span(tests.low, tests.high, unit='')})",
+            "seeds": tests.units,
         }
-        for r in every.itertuples()
+        for width, tests in r.tests["recipe"].items()
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(some(rows))
 
 
 chapter.table(here.runs[here.runs["part"] != "rate"], decays)
