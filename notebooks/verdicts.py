@@ -45,7 +45,7 @@ counted = runs[runs["variant"].isin(list(GROUPS))]
 
 
 def forest():
-    table = judged[judged["runs"] > 0].dropna(subset=["low"])
+    table = judged[(judged["runs"] > 0) & (judged["verdict"] != "missing")].dropna(subset=["low"])
     label = [f"{r.claim} {r.size} {r.rule}" + (" (joint)" if r.task == "joint" else "") for r in table.itertuples()]
     threshold = [rules.CLAIMS[rule][0] for rule in table["rule"]]
     table = table.assign(label=label, group=table["variant"].map(GROUPS), threshold=threshold)[SHOWN]
